@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_CONFIG_H
+#define DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "fancap/fanout.h"
+
+#define CONFIG_DEFAULT_PATH FANCAP_SYSCONFDIR "/fancap/fancapd.yaml"
+
+enum config_direction {
+	CONFIG_DIRECTION_BOTH,
+	CONFIG_DIRECTION_IN,
+};
+
+/** One `interfaces:` entry, with every default filled in. Its address is stable for the config's life. */
+struct config_interface {
+	const char *name;
+	unsigned workers; ///< >= 1; `auto` is resolved: one per entry of cpus, else per usable CPU, 16 at most
+	struct {
+		enum fancap_fanout_mode mode;
+		bool defragment;
+		bool rollover;
+	} fanout;
+	struct {
+		uint64_t size_bytes; ///< of one worker
+		uint32_t block_bytes;
+		uint32_t block_timeout_ms;
+	} ring;
+	const unsigned *cpus; ///< worker i runs on cpus[i]; n_cpus is 0 (not pinned) or workers
+	size_t n_cpus;
+	const char *filter; ///< libpcap expression, NULL: everything
+	uint32_t snaplen;   ///< bytes
+	bool promiscuous;
+	enum config_direction direction;
+};
+
+/** The effective configuration: validated, defaults filled in, immutable. */
+struct config {
+	struct config_interface *interfaces;
+	size_t n_interfaces; ///< >= 1
+	struct {
+		const char *directory; ///< absolute
+		struct {
+			uint64_t size_bytes;  ///< 0: not by size
+			uint64_t interval_ns; ///< 0: not by time
+		} rotate;
+	} storage;
+	struct {
+		const char *socket; ///< absolute
+	} control;
+	struct {
+		int level; ///< syslog priority: LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG
+	} log;
+};
+
+/**
+ * Read a configuration file, and the `conf.d/` folder beside it (files *.yaml in name order): validate all of it.
+ *
+ * Does not touch the network, the storage directory or the interfaces; filters are compiled to see that they do.
+ * Each error is one line `file:line:column: reason` on errors; all that can be found are reported, not the first only.
+ *
+ * @param path       file; a relative one is taken from the working directory
+ * @param errors     where the error lines go, never NULL
+ * @param ret_config set only on success; the caller frees it with config_free()
+ * @return 0, or -EINVAL (content), or -errno (file cannot be read; said on errors as well)
+ */
+int config_load(const char *path, FILE *errors, struct config **ret_config);
+
+void config_free(struct config *config);
+
+/** Write the effective values as YAML that config_load() reads back to the same. @return 0 or -errno */
+int config_dump(const struct config *config, FILE *out);
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_STATISTICS_H
+#define DAEMON_STATISTICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/** Why packets that reached a worker are in no file. */
+enum discard_reason {
+	DISCARD_DISK_FULL,    ///< no space, or quota reached
+	DISCARD_DISK_ERROR,   ///< any other failure to open or write a file
+	DISCARD_BAD_BLOCK,    ///< block or packet header that makes no sense
+	DISCARD_WORKER_CRASH, ///< in a block that killed its worker twice
+	DISCARD_REASONS
+};
+
+/** "disk_full", ...: the keys of discarded_by_reason. */
+const char *discard_reason_name(enum discard_reason reason);
+
+/**
+ * What happened to packets: of one worker, of one interface or in total. All only grow while fancapd runs, across
+ * restarts of workers too, but for packets_in_ring. seen = dropped + delivered; delivered = written + discarded +
+ * in_ring.
+ */
+struct statistics_counters {
+	uint64_t packets_seen;	    ///< passed the filter (kernel tp_packets, drops included)
+	uint64_t packets_dropped;   ///< by the kernel, since the ring was full (tp_drops)
+	uint64_t packets_delivered; ///< put into the ring
+	uint64_t packets_written;   ///< handed to a file by write(2)
+	uint64_t packets_discarded; ///< by us: sum of discarded_by_reason
+	uint64_t discarded_by_reason[DISCARD_REASONS];
+	uint64_t packets_in_ring; ///< waiting in the ring or in a worker's buffer, now
+	uint64_t bytes_written;	  ///< pcapng bytes in files, headers included
+	uint64_t ring_freezes;	  ///< times the kernel found no free block (tp_freeze_q_cnt)
+	uint64_t worker_restarts;
+};
+
+enum worker_state {
+	WORKER_RUNNING,
+	WORKER_RESTARTING, ///< dead, its replacement waits for its backoff
+};
+
+const char *worker_state_name(enum worker_state state);
+
+struct statistics_worker {
+	unsigned worker; ///< from 0
+	enum worker_state state;
+	pid_t pid;   ///< 0 while restarting
+	int cpu;     ///< the CPU it is pinned to, or -1
+	unsigned ring_blocks;	   ///< of its ring
+	unsigned ring_blocks_used; ///< of these, how many it has not handed back, now
+	struct statistics_counters counters;
+};
+
+struct statistics_interface {
+	const char *name;
+	int ifindex;
+	unsigned fanout_id;
+	const char *fanout_mode; ///< "hash", ...
+	struct statistics_counters counters;
+	struct statistics_worker *workers;
+	size_t n_workers;
+};
+
+/** A snapshot. */
+struct statistics {
+	uint64_t time_ns;	///< CLOCK_REALTIME
+	uint64_t started_ns;	///< CLOCK_REALTIME, when capture began
+	struct statistics_counters total;
+	struct statistics_interface *interfaces;
+	size_t n_interfaces;
+};
+
+/** Allocate a snapshot's arrays; interfaces[i].workers stay NULL until statistics_interface_alloc(). NULL: ENOMEM. */
+struct statistics *statistics_new(size_t n_interfaces);
+int statistics_interface_alloc(struct statistics_interface *interface, size_t n_workers);
+void statistics_free(struct statistics *stats);
+
+/**
+ * Fill in what follows from the rest: per worker delivered, discarded and in_ring from seen, dropped, written and
+ * discarded_by_reason; sums per interface and in total.
+ */
+void statistics_sum(struct statistics *stats);
+
+/** part of whole in percent; 0 when whole is 0. The one place where percentages are computed. */
+double statistics_percent(uint64_t part, uint64_t whole);
+
+#endif

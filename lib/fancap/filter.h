@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef FANCAP_FILTER_H
+#define FANCAP_FILTER_H
+
+#include <stdint.h>
+#include <linux/filter.h>
+
+#include "fancap/error.h"
+
+/** The largest snaplen (bytes) we accept, as tcpdump and dumpcap: no truncation. */
+#define FANCAP_SNAPLEN_MAX 262144u
+
+/** A classic BPF program. Zero-initialised means "everything, whole". */
+struct fancap_filter {
+	struct sock_fprog prog; ///< len 0: no program
+};
+
+/**
+ * Compile a libpcap expression to a kernel program that also truncates to snaplen.
+ *
+ * With an interface the program knows that the kernel takes VLAN tags off (`vlan 5` then works); that opens a packet
+ * socket for the moment, so it needs CAP_NET_RAW. Without one the expression is only good for checking.
+ *
+ * @param expression libpcap filter; NULL or "": everything
+ * @param linktype   DLT_ value the expression is about (DLT_EN10MB = 1)
+ * @param snaplen    bytes kept of each packet, 1 to FANCAP_SNAPLEN_MAX; at the maximum nothing is cut
+ * @param interface  interface the program is for, or NULL
+ * @param ret        set only on success; fancap_filter_done() frees it
+ * @return 0; -EINVAL expression does not compile (libpcap's text in err); -errno
+ */
+int fancap_filter_compile(const char *expression, int linktype, uint32_t snaplen,
+			  const char *interface, struct fancap_filter *ret,
+			  struct fancap_error *err);
+
+void fancap_filter_done(struct fancap_filter *filter);
+
+/** Attach to a socket, replacing what is there in one step; an empty filter detaches. @return 0 or -errno */
+int fancap_filter_attach(int fd, const struct fancap_filter *filter);
+
+/** Attach a program that rejects every packet: the closed gate. @return 0 or -errno */
+int fancap_filter_attach_drop_all(int fd);
+
+#endif
