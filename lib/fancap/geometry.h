@@ -11,7 +11,7 @@
 /** What a caller wants of a TPACKET_V3 receive ring. */
 struct fancap_ring_params {
 	uint64_t size_bytes;	   ///< of the whole ring: a multiple of block_bytes
-	uint32_t block_bytes;	   ///< a power of two, at least a page
+	uint32_t block_bytes;	   ///< a multiple of the page size; a power of two wastes none
 	uint32_t block_timeout_ms; ///< greatest age of a block with packets in it, 1 to 60000
 	uint32_t snaplen;	   ///< bytes kept of a packet
 	uint16_t priv_bytes;	   ///< at the start of every block, for us (tp_sizeof_priv)

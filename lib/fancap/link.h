@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef FANCAP_LINK_H
+#define FANCAP_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fancap/error.h"
+
+/** LINKTYPE_ values we record; https://www.ietf.org/archive/id/draft-ietf-opsawg-pcaplinktype */
+enum fancap_linktype {
+	FANCAP_LINKTYPE_ETHERNET = 1,
+	FANCAP_LINKTYPE_RAW = 101, ///< IPv4 or IPv6, no link-layer header
+};
+
+/** A network interface as a thing to capture from. */
+struct fancap_link {
+	int ifindex;
+	bool up;	///< administratively (IFF_UP)
+	unsigned mtu;	///< bytes
+	enum fancap_linktype linktype;
+	uint16_t reserve_bytes; ///< PACKET_RESERVE that makes packet data 4-byte aligned in the ring
+};
+
+/**
+ * Look an interface up.
+ *
+ * @return 0; -ENODEV no such interface; -EOPNOTSUPP a kind of link we cannot record; -errno
+ */
+int fancap_link_query(const char *name, struct fancap_link *ret, struct fancap_error *err);
+
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef FANCAP_STATS_H
+#define FANCAP_STATS_H
+
+#include <stdint.h>
+
+/** What the kernel counted for one socket, since the socket was made. */
+struct fancap_stats {
+	uint64_t packets; ///< passed the filter, whether there was room or not
+	uint64_t drops;	  ///< of these, found no room
+	uint64_t freezes; ///< times the ring was found full; one freeze may drop any number, even none
+};
+
+/**
+ * Read PACKET_STATISTICS of a V3 socket and add it. The kernel's 32-bit counters start again at 0 with every read: let
+ * there be one reader, at least once per 4 billion packets.
+ *
+ * @return 0 or -errno (total untouched)
+ */
+int fancap_stats_read(int fd, struct fancap_stats *total);
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "fancap/filter.h"
+
+/* The kernel's struct and libpcap's are the same bytes under two names. */
+_Static_assert(sizeof(struct sock_filter) == sizeof(struct bpf_insn), "BPF instruction layout");
+
+/*
+ * A handle to compile with. Only a live one makes libpcap look for the VLAN tag where the kernel puts it (beside the
+ * packet); it captures nothing, and its ring is the least libpcap makes.
+ */
+static pcap_t *compiler_open(const char *interface, int linktype, uint32_t snaplen,
+			     struct fancap_error *err)
+{
+	char text[PCAP_ERRBUF_SIZE] = "";
+	pcap_t *pcap;
+
+	if (interface == NULL) {
+		pcap = pcap_open_dead(linktype, (int)snaplen);
+		if (pcap == NULL)
+			fancap_error_set(err, "out of memory");
+		return pcap;
+	}
+	pcap = pcap_create(interface, text);
+	if (pcap == NULL) {
+		fancap_error_set(err, "libpcap: %s", text);
+		return NULL;
+	}
+	pcap_set_snaplen(pcap, (int)snaplen);
+	pcap_set_buffer_size(pcap, 1 << 20);
+	if (pcap_activate(pcap) < 0) {
+		fancap_error_set(err, "libpcap: %s", pcap_geterr(pcap));
+		pcap_close(pcap);
+		return NULL;
+	}
+	return pcap;
+}
+
+static int copy_program(const struct sock_filter *insns, unsigned len, struct fancap_filter *ret)
+{
+	struct sock_filter *copy = calloc(len, sizeof(*copy));
+
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, insns, len * sizeof(*copy));
+	ret->prog = (struct sock_fprog){.len = (unsigned short)len, .filter = copy};
+	return 0;
+}
+
+static int compile_expression(const char *expression, int linktype, uint32_t snaplen,
+			      const char *interface, struct fancap_filter *ret,
+			      struct fancap_error *err)
+{
+	pcap_t *pcap = compiler_open(interface, linktype, snaplen, err);
+	struct bpf_program program = {0};
+	int r;
+
+	if (pcap == NULL)
+		return interface == NULL ? -ENOMEM : -EIO;
+	if (pcap_compile(pcap, &program, expression, 1, PCAP_NETMASK_UNKNOWN) < 0) {
+		fancap_error_set(err, "%s", pcap_geterr(pcap));
+		r = -EINVAL;
+	} else if (program.bf_len > BPF_MAXINSNS) {
+		fancap_error_set(err, "the filter takes %u instructions, the kernel %d at most",
+				 program.bf_len, BPF_MAXINSNS);
+		r = -EINVAL;
+	} else {
+		r = copy_program((const struct sock_filter *)program.bf_insns, program.bf_len, ret);
+	}
+	pcap_freecode(&program);
+	pcap_close(pcap);
+	return r;
+}
+
+int fancap_filter_compile(const char *expression, int linktype, uint32_t snaplen,
+			  const char *interface, struct fancap_filter *ret,
+			  struct fancap_error *err)
+{
+	const struct sock_filter keep = BPF_STMT(BPF_RET | BPF_K, snaplen);
+
+	if (snaplen == 0 || snaplen > FANCAP_SNAPLEN_MAX) {
+		fancap_error_set(err, "snaplen %u: 1 to %u bytes are allowed", snaplen,
+				 FANCAP_SNAPLEN_MAX);
+		return -EINVAL;
+	}
+	if (expression != NULL && expression[0] != '\0')
+		return compile_expression(expression, linktype, snaplen, interface, ret, err);
+	if (snaplen < FANCAP_SNAPLEN_MAX)
+		return copy_program(&keep, 1, ret);
+	*ret = (struct fancap_filter){0};
+	return 0;
+}
+
+void fancap_filter_done(struct fancap_filter *filter)
+{
+	free(filter->prog.filter);
+	*filter = (struct fancap_filter){0};
+}
+
+int fancap_filter_attach(int fd, const struct fancap_filter *filter)
+{
+	int unused = 0;
+
+	if (filter->prog.len == 0) {
+		/* ENOENT: there was none, which is what was asked for. */
+		if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) < 0 &&
+		    errno != ENOENT)
+			return -errno;
+		return 0;
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter->prog, sizeof(filter->prog)) < 0)
+		return -errno;
+	return 0;
+}
+
+int fancap_filter_attach_drop_all(int fd)
+{
+	struct sock_filter reject = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct fancap_filter filter = {.prog = {.len = 1, .filter = &reject}};
+
+	return fancap_filter_attach(fd, &filter);
+}

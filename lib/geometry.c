@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "fancap/geometry.h"
+
+/* The kernel counts blocks of a V3 ring in an unsigned short (struct tpacket_kbdq_core). */
+#define BLOCKS_MAX 65535u
+
+/* TPACKET3_HDRLEN, without its signed arithmetic. */
+#define SLOT_HEADERS_BYTES                                                                         \
+	((uint32_t)(((sizeof(struct tpacket3_hdr) + 15u) & ~15u) + sizeof(struct sockaddr_ll)))
+
+/* GRO merges into frames of up to 64 KiB; beyond that only a snaplen asks for more. */
+#define FRAME_USUAL_MAX (65536u + 22u)
+
+static uint64_t round_up(uint64_t value, uint64_t step)
+{
+	return (value + step - 1) / step * step;
+}
+
+/* Bytes of a block before its first slot: BLK_PLUS_PRIV() in the kernel. */
+static uint32_t block_head_bytes(uint16_t priv_bytes)
+{
+	return (uint32_t)round_up(sizeof(struct tpacket_block_desc), 8) +
+	       (uint32_t)round_up(priv_bytes, 8);
+}
+
+/* From a slot's start to its packet data, at most: netoff as tpacket_rcv() computes it, for a 16-byte MAC header. */
+static uint32_t slot_head_bytes(uint16_t reserve_bytes)
+{
+	return (uint32_t)round_up(SLOT_HEADERS_BYTES + 16, TPACKET_ALIGNMENT) + reserve_bytes;
+}
+
+static int check_block(const struct fancap_ring_params *p, uint32_t page, struct fancap_error *err)
+{
+	uint32_t min = block_head_bytes(p->priv_bytes) + SLOT_HEADERS_BYTES + p->reserve_bytes;
+	uint32_t kept = p->snaplen < FRAME_USUAL_MAX ? p->snaplen : FRAME_USUAL_MAX;
+	uint64_t head = block_head_bytes(p->priv_bytes) + slot_head_bytes(p->reserve_bytes);
+
+	if (p->block_bytes == 0 || p->block_bytes > INT_MAX) {
+		fancap_error_set(err, "block size %u is out of range: %u to %u bytes are allowed",
+				 p->block_bytes, page, (uint32_t)INT_MAX / page * page);
+		return -EINVAL;
+	}
+	if (p->block_bytes % page != 0) {
+		fancap_error_set(err, "block size %u is not a multiple of the page size %u: "
+				 "the nearest that is, is %llu", p->block_bytes, page,
+				 (unsigned long long)round_up(p->block_bytes, page));
+		return -EINVAL;
+	}
+	if (p->block_bytes < min) {
+		fancap_error_set(err, "block size %u cannot hold its own headers: %u private and %u "
+				 "reserved bytes need at least %llu", p->block_bytes, p->priv_bytes,
+				 p->reserve_bytes, (unsigned long long)round_up(min, page));
+		return -EINVAL;
+	}
+	if (p->block_bytes < head + kept) {
+		fancap_error_set(err, "block size %u cannot hold a packet of %u bytes, so packets "
+				 "would be cut short of snaplen %u: use a block size of at least %llu "
+				 "or a snaplen of at most %lld", p->block_bytes, kept, p->snaplen,
+				 (unsigned long long)round_up(head + kept, page),
+				 (long long)p->block_bytes - (long long)head);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_size(const struct fancap_ring_params *p, struct fancap_error *err)
+{
+	uint64_t blocks = p->size_bytes / p->block_bytes;
+
+	if (blocks == 0) {
+		fancap_error_set(err, "ring size %llu is smaller than one block of %u bytes: "
+				 "the least is %u", (unsigned long long)p->size_bytes,
+				 p->block_bytes, p->block_bytes);
+		return -EINVAL;
+	}
+	if (p->size_bytes % p->block_bytes != 0) {
+		fancap_error_set(err, "ring size %llu is not a multiple of the block size %u: "
+				 "the nearest that is, is %llu", (unsigned long long)p->size_bytes,
+				 p->block_bytes,
+				 (unsigned long long)(blocks * p->block_bytes));
+		return -EINVAL;
+	}
+	if (blocks > BLOCKS_MAX) {
+		fancap_error_set(err, "ring of %llu blocks: the kernel handles at most %u; use blocks of "
+				 "at least %llu bytes, or a ring size of at most %llu",
+				 (unsigned long long)blocks, BLOCKS_MAX,
+				 (unsigned long long)round_up(p->size_bytes / BLOCKS_MAX + 1, 4096),
+				 (unsigned long long)p->block_bytes * BLOCKS_MAX);
+		return -EINVAL;
+	}
+	if (p->size_bytes > SIZE_MAX / 2) {
+		fancap_error_set(err, "ring size %llu cannot be mapped: at most %zu bytes",
+				 (unsigned long long)p->size_bytes, (size_t)SIZE_MAX / 2);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int fancap_geometry_plan(const struct fancap_ring_params *params, struct fancap_geometry *ret,
+			 struct fancap_error *err)
+{
+	int r;
+
+	if (params->snaplen == 0) {
+		fancap_error_set(err, "snaplen 0 keeps nothing of a packet: the least is 1");
+		return -EINVAL;
+	}
+	if (params->block_timeout_ms < 1 || params->block_timeout_ms > 60000) {
+		fancap_error_set(err, "block timeout %u ms: 1 to 60000 ms are allowed",
+				 params->block_timeout_ms);
+		return -EINVAL;
+	}
+	r = check_block(params, (uint32_t)sysconf(_SC_PAGESIZE), err);
+	if (r == 0)
+		r = check_size(params, err);
+	if (r < 0)
+		return r;
+
+	/*
+	 * V3 packs packets of any length into a block, so frame size and count only have to be valid: a multiple of 16,
+	 * headers + reserve at least, exact count. One frame a block is always all of that.
+	 */
+	*ret = (struct fancap_geometry){
+		.req = {
+			.tp_block_size = params->block_bytes,
+			.tp_block_nr = (uint32_t)(params->size_bytes / params->block_bytes),
+			.tp_frame_size = params->block_bytes,
+			.tp_frame_nr = (uint32_t)(params->size_bytes / params->block_bytes),
+			.tp_retire_blk_tov = params->block_timeout_ms,
+			.tp_sizeof_priv = params->priv_bytes,
+		},
+		.reserve_bytes = params->reserve_bytes,
+		.map_bytes = (size_t)params->size_bytes,
+	};
+	return 0;
+}

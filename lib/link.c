@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fancap/link.h"
+
+static int link_kind(int hatype, struct fancap_link *ret)
+{
+	switch (hatype) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		ret->linktype = FANCAP_LINKTYPE_ETHERNET;
+		ret->reserve_bytes = 2; /* a 14-byte header ends the packet data's start at offset 84 */
+		return 0;
+	case ARPHRD_NONE:
+		ret->linktype = FANCAP_LINKTYPE_RAW;
+		ret->reserve_bytes = 0;
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int query(int fd, struct ifreq *ifr, struct fancap_link *ret)
+{
+	if (ioctl(fd, SIOCGIFINDEX, ifr) < 0)
+		return -errno;
+	ret->ifindex = ifr->ifr_ifindex;
+	if (ioctl(fd, SIOCGIFFLAGS, ifr) < 0)
+		return -errno;
+	ret->up = (ifr->ifr_flags & IFF_UP) != 0;
+	if (ioctl(fd, SIOCGIFMTU, ifr) < 0)
+		return -errno;
+	ret->mtu = (unsigned)ifr->ifr_mtu;
+	if (ioctl(fd, SIOCGIFHWADDR, ifr) < 0)
+		return -errno;
+	return link_kind(ifr->ifr_hwaddr.sa_family, ret);
+}
+
+int fancap_link_query(const char *name, struct fancap_link *ret, struct fancap_error *err)
+{
+	struct fancap_link link = {0};
+	struct ifreq ifr = {0};
+	int fd, r;
+
+	if (strlen(name) >= sizeof(ifr.ifr_name)) {
+		fancap_error_set(err, "interface name \"%s\" is longer than %zu characters", name,
+				 sizeof(ifr.ifr_name) - 1);
+		return -EINVAL;
+	}
+	strcpy(ifr.ifr_name, name);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		r = -errno;
+		fancap_error_set(err, "socket: %s", strerror(-r));
+		return r;
+	}
+	r = query(fd, &ifr, &link);
+	close(fd);
+	if (r == -EOPNOTSUPP)
+		fancap_error_set(err, "link type %d (ARPHRD_) cannot be recorded: Ethernet, loopback and "
+				 "raw IP (tun) can", ifr.ifr_hwaddr.sa_family);
+	else if (r == -ENODEV)
+		fancap_error_set(err, "no such interface");
+	else if (r < 0)
+		fancap_error_set(err, "interface cannot be looked up: %s", strerror(-r));
+	else
+		*ret = link;
+	return r;
+}

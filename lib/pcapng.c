@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "fancap/pcapng.h"
+
+enum block_type {
+	BLOCK_SHB = 0x0A0D0D0A,
+	BLOCK_IDB = 1,
+	BLOCK_ISB = 5,
+	BLOCK_EPB = 6,
+};
+
+enum option {
+	OPT_ENDOFOPT = 0,
+	SHB_HARDWARE = 2,
+	SHB_OS = 3,
+	SHB_USERAPPL = 4,
+	IF_NAME = 2,
+	IF_DESCRIPTION = 3,
+	IF_TSRESOL = 9,
+	IF_FILTER = 11,
+	IF_OS = 12,
+	EPB_FLAGS = 2,
+	EPB_DROPCOUNT = 4,
+	ISB_STARTTIME = 2,
+	ISB_ENDTIME = 3,
+	ISB_FILTERACCEPT = 6,
+	ISB_OSDROP = 7,
+	ISB_USRDELIV = 8,
+};
+
+/* epb_flags: bits 0-1 direction, bits 2-4 kind of reception. */
+enum epb_flag {
+	EPB_INBOUND = 1,
+	EPB_OUTBOUND = 2,
+	EPB_UNICAST = 1 << 2,
+	EPB_MULTICAST = 2 << 2,
+	EPB_BROADCAST = 3 << 2,
+	EPB_PROMISCUOUS = 4 << 2,
+};
+
+#define MAC_ADDRESSES_BYTES 12u
+#define VLAN_TAG_BYTES 4u
+#define EPB_FIXED_BYTES 28u /* up to the packet data */
+#define EPB_FLAGS_BYTES 8u
+#define EPB_DROPCOUNT_BYTES 12u
+#define EPB_TAIL_BYTES 8u /* opt_endofopt and the trailing length */
+
+static uint8_t *put(uint8_t *p, const void *bytes, size_t n)
+{
+	memcpy(p, bytes, n);
+	return p + n;
+}
+
+static uint8_t *put16(uint8_t *p, uint16_t value)
+{
+	return put(p, &value, sizeof(value));
+}
+
+static uint8_t *put32(uint8_t *p, uint32_t value)
+{
+	return put(p, &value, sizeof(value));
+}
+
+static uint8_t *put64(uint8_t *p, uint64_t value)
+{
+	return put(p, &value, sizeof(value));
+}
+
+/* Time stamps are two 32-bit halves, the high one first, whatever the byte order. */
+static uint8_t *put_time(uint8_t *p, uint64_t time_ns)
+{
+	p = put32(p, (uint32_t)(time_ns >> 32));
+	return put32(p, (uint32_t)time_ns);
+}
+
+static uint8_t *pad(uint8_t *p, size_t n)
+{
+	size_t padding = -n & 3u;
+
+	memset(p, 0, padding);
+	return p + padding;
+}
+
+static uint8_t *option_header(uint8_t *p, enum option code, size_t n)
+{
+	p = put16(p, (uint16_t)code);
+	return put16(p, (uint16_t)n);
+}
+
+static uint8_t *option_bytes(uint8_t *p, enum option code, const void *bytes, size_t n)
+{
+	p = option_header(p, code, n);
+	p = put(p, bytes, n);
+	return pad(p, n);
+}
+
+static uint8_t *option_text(uint8_t *p, enum option code, const char *text)
+{
+	if (text == NULL || text[0] == '\0')
+		return p;
+	return option_bytes(p, code, text, strnlen(text, FANCAP_PCAPNG_TEXT_MAX));
+}
+
+static uint8_t *option_u64(uint8_t *p, enum option code, uint64_t value)
+{
+	return option_bytes(p, code, &value, sizeof(value));
+}
+
+static uint8_t *option_time(uint8_t *p, enum option code, uint64_t time_ns)
+{
+	p = option_header(p, code, 8);
+	return put_time(p, time_ns);
+}
+
+/* The block's length goes behind its type and at its end. */
+static size_t block_end(uint8_t *start, uint8_t *p)
+{
+	uint32_t length;
+
+	p = option_header(p, OPT_ENDOFOPT, 0);
+	length = (uint32_t)(p - start) + 4;
+	put32(p, length);
+	put32(start + 4, length);
+	return length;
+}
+
+size_t fancap_pcapng_shb(void *dst, const struct fancap_pcapng_section *section)
+{
+	uint8_t *p = dst;
+
+	p = put32(p, BLOCK_SHB);
+	p = put32(p, 0); /* length, by block_end() */
+	p = put32(p, 0x1A2B3C4D);
+	p = put16(p, 1); /* version 1.0 */
+	p = put16(p, 0);
+	p = put64(p, UINT64_MAX); /* section length: not given, the file may still grow */
+	p = option_text(p, SHB_HARDWARE, section->hardware);
+	p = option_text(p, SHB_OS, section->os);
+	p = option_text(p, SHB_USERAPPL, section->application);
+	return block_end(dst, p);
+}
+
+size_t fancap_pcapng_idb(void *dst, const struct fancap_pcapng_interface *interface)
+{
+	const uint8_t nanoseconds = 9;
+	uint8_t *p = dst;
+
+	p = put32(p, BLOCK_IDB);
+	p = put32(p, 0);
+	p = put16(p, interface->linktype);
+	p = put16(p, 0);
+	p = put32(p, interface->snaplen);
+	p = option_text(p, IF_NAME, interface->name);
+	p = option_text(p, IF_DESCRIPTION, interface->description);
+	p = option_bytes(p, IF_TSRESOL, &nanoseconds, sizeof(nanoseconds));
+	if (interface->filter != NULL && interface->filter[0] != '\0') {
+		size_t n = strnlen(interface->filter, FANCAP_PCAPNG_TEXT_MAX - 1);
+
+		p = option_header(p, IF_FILTER, n + 1);
+		*p++ = 0; /* what follows is a libpcap expression */
+		p = put(p, interface->filter, n);
+		p = pad(p, n + 1);
+	}
+	p = option_text(p, IF_OS, interface->os);
+	return block_end(dst, p);
+}
+
+size_t fancap_pcapng_isb(void *dst, const struct fancap_pcapng_statistics *s)
+{
+	uint8_t *p = dst;
+
+	p = put32(p, BLOCK_ISB);
+	p = put32(p, 0);
+	p = put32(p, 0); /* interface */
+	p = put_time(p, s->time_ns);
+	p = option_time(p, ISB_STARTTIME, s->start_ns);
+	p = option_time(p, ISB_ENDTIME, s->end_ns);
+	p = option_u64(p, ISB_FILTERACCEPT, s->accepted);
+	p = option_u64(p, ISB_OSDROP, s->dropped);
+	p = option_u64(p, ISB_USRDELIV, s->delivered);
+	return block_end(dst, p);
+}
+
+/* A tag can only go back behind two MAC addresses that were captured. */
+static uint32_t tag_bytes(const struct fancap_packet *packet)
+{
+	if (packet->vlan_tpid == 0 || packet->mac_len < MAC_ADDRESSES_BYTES ||
+	    packet->caplen < MAC_ADDRESSES_BYTES)
+		return 0;
+	return VLAN_TAG_BYTES;
+}
+
+static uint32_t kept_bytes(const struct fancap_packet *packet, uint32_t snaplen)
+{
+	uint32_t whole = packet->caplen + tag_bytes(packet);
+
+	return whole < snaplen ? whole : snaplen;
+}
+
+static size_t epb_bytes(uint32_t kept, uint64_t dropcount)
+{
+	return EPB_FIXED_BYTES + ((kept + 3u) & ~3u) + EPB_FLAGS_BYTES +
+	       (dropcount != 0 ? EPB_DROPCOUNT_BYTES : 0) + EPB_TAIL_BYTES;
+}
+
+size_t fancap_pcapng_epb_bytes(const struct fancap_packet *packet, uint32_t snaplen, uint64_t dropcount)
+{
+	return epb_bytes(kept_bytes(packet, snaplen), dropcount);
+}
+
+static uint32_t epb_flags(uint8_t type)
+{
+	switch (type) {
+	case PACKET_HOST: return EPB_INBOUND | EPB_UNICAST;
+	case PACKET_BROADCAST: return EPB_INBOUND | EPB_BROADCAST;
+	case PACKET_MULTICAST: return EPB_INBOUND | EPB_MULTICAST;
+	case PACKET_OTHERHOST: return EPB_INBOUND | EPB_PROMISCUOUS;
+	case PACKET_OUTGOING: return EPB_OUTBOUND;
+	default: return 0;
+	}
+}
+
+/* The packet with its tag back in place, cut to kept bytes. */
+static uint8_t *put_tagged(uint8_t *p, const struct fancap_packet *packet, uint32_t kept)
+{
+	uint8_t head[MAC_ADDRESSES_BYTES + VLAN_TAG_BYTES];
+	uint16_t tpid = htons(packet->vlan_tpid), tci = htons(packet->vlan_tci);
+
+	memcpy(head, packet->data, MAC_ADDRESSES_BYTES);
+	memcpy(head + MAC_ADDRESSES_BYTES, &tpid, sizeof(tpid));
+	memcpy(head + MAC_ADDRESSES_BYTES + 2, &tci, sizeof(tci));
+	if (kept <= sizeof(head))
+		return put(p, head, kept);
+	p = put(p, head, sizeof(head));
+	return put(p, packet->data + MAC_ADDRESSES_BYTES, kept - sizeof(head));
+}
+
+size_t fancap_pcapng_epb(void *dst, const struct fancap_packet *packet, uint32_t snaplen,
+			 uint64_t dropcount)
+{
+	uint32_t tag = tag_bytes(packet);
+	uint32_t kept = kept_bytes(packet, snaplen);
+	uint32_t length = (uint32_t)epb_bytes(kept, dropcount);
+	uint8_t *p = dst;
+
+	p = put32(p, BLOCK_EPB);
+	p = put32(p, length);
+	p = put32(p, 0); /* interface */
+	p = put_time(p, packet->time_ns);
+	p = put32(p, kept);
+	p = put32(p, packet->len + tag);
+	p = tag != 0 ? put_tagged(p, packet, kept) : put(p, packet->data, kept);
+	p = pad(p, kept);
+	p = option_header(p, EPB_FLAGS, 4);
+	p = put32(p, epb_flags(packet->type));
+	if (dropcount != 0)
+		p = option_u64(p, EPB_DROPCOUNT, dropcount);
+	p = option_header(p, OPT_ENDOFOPT, 0);
+	put32(p, length);
+	return length;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+
+#include "fancap/stats.h"
+
+int fancap_stats_read(int fd, struct fancap_stats *total)
+{
+	struct tpacket_stats_v3 now = {0};
+	socklen_t len = sizeof(now);
+
+	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &now, &len) < 0)
+		return -errno;
+	total->packets += now.tp_packets; /* includes tp_drops */
+	total->drops += now.tp_drops;
+	total->freezes += now.tp_freeze_q_cnt;
+	return 0;
+}
