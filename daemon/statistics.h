@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/percent.h"
+
 /** Why packets that reached a worker are in no file. */
 enum discard_reason {
 	DISCARD_DISK_FULL,    ///< no space, or quota reached
@@ -72,18 +74,28 @@ struct statistics {
 	size_t n_interfaces;
 };
 
-/** Allocate a snapshot's arrays; interfaces[i].workers stay NULL until statistics_interface_alloc(). NULL: ENOMEM. */
+/**
+ * Allocate a snapshot, all zero; interfaces[i].workers stay NULL until statistics_interface_alloc().
+ *
+ * Names and modes of interfaces are borrowed: they must outlive the snapshot.
+ *
+ * @return the caller frees it with statistics_free(); NULL: ENOMEM
+ */
 struct statistics *statistics_new(size_t n_interfaces);
+
+/** Give an interface its workers: numbered from 0, running, not pinned, all counters 0. @return 0 or -ENOMEM */
 int statistics_interface_alloc(struct statistics_interface *interface, size_t n_workers);
+
 void statistics_free(struct statistics *stats);
 
 /**
  * Fill in what follows from the rest: per worker delivered, discarded and in_ring from seen, dropped, written and
  * discarded_by_reason; sums per interface and in total.
+ *
+ * A worker's counters run on while the kernel's are read. If more was written and discarded than the kernel said was
+ * delivered, the kernel's figure is the older one, and seen is raised to what was accounted for: the identities hold
+ * in every snapshot, and counters still only grow.
  */
 void statistics_sum(struct statistics *stats);
-
-/** part of whole in percent; 0 when whole is 0. The one place where percentages are computed. */
-double statistics_percent(uint64_t part, uint64_t whole);
 
 #endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_CONTROL_H
+#define DAEMON_CONTROL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fancap/error.h"
+
+struct event_base;
+struct statistics;
+
+/** Where fancapd is in its life. */
+enum control_state {
+	CONTROL_STARTING,
+	CONTROL_RUNNING,
+	CONTROL_STOPPING,
+};
+
+/** What a client may know of the daemon besides its counters. Strings are borrowed for the call. */
+struct control_status {
+	const char *version;
+	enum control_state state;
+	pid_t pid;
+	uint64_t started_ns;	 ///< CLOCK_REALTIME, when the daemon started
+	const char *config_path;
+	const char *socket_path;
+};
+
+/**
+ * Where the answers come from. Called from the event loop, while a client waits: must not block.
+ */
+struct control_source {
+	/** A snapshot, summed up; control frees it with statistics_free(). NULL: no memory, or nothing to tell yet. */
+	struct statistics *(*snapshot)(void *arg);
+	/** Fill in *ret_status, all of it. */
+	void (*status)(void *arg, struct control_status *ret_status);
+	void *arg;
+};
+
+/** How much a client may ask of us. */
+struct control_limits {
+	unsigned clients;	 ///< at once; the next one is told so and closed
+	size_t request_bytes;	 ///< of one request
+	unsigned request_ms;	 ///< from the first byte of a request to its last
+	size_t output_bytes;	 ///< of replies not read; a client above it is dropped
+	size_t output_low_bytes; ///< no further request is read from a client with more than this unread
+	unsigned stall_ms;	 ///< a client that reads none of its replies for so long is dropped
+	unsigned accept_retry_ms; ///< how long to wait when accept() finds no descriptor or memory
+};
+
+extern const struct control_limits control_limits_default;
+
+struct control_options {
+	const char *path;     ///< of the socket to make; not used if listen_fd >= 0
+	int listen_fd;	      ///< -1, or a listening Unix socket to use instead (socket activation): taken over
+	gid_t group;	      ///< who owns socket (and directory, if made) besides us; (gid_t)-1: leave it
+	const struct control_limits *limits; ///< copied; NULL: control_limits_default
+	struct control_source source;	     ///< copied
+};
+
+struct control;
+
+/**
+ * Open the control socket and answer on it from base's event loop, until control_close(). Never blocks, but for
+ * the system calls that make the socket.
+ *
+ * The socket is made with mode 0660, and is at no time accessible more widely. One left by a dead daemon is replaced;
+ * a live one's is not. A missing directory is made (0750), its parent is not. Beside the socket stands PATH.lock.
+ *
+ * Processes forked later must not call control_close(), which removes the socket: they only close the descriptors
+ * (all are close-on-exec, and close_range() does for those who do not exec).
+ *
+ * @param options     borrowed for the call; source.arg must outlive the control
+ * @param ret_control set on success only; closed with control_close(), before base is freed
+ * @return 0, -EADDRINUSE another daemon answers there, or another -errno; err says which step and why
+ */
+int control_open(struct event_base *base, const struct control_options *options,
+		 struct control **ret_control, struct fancap_error *err);
+
+/** Drop all clients, remove the socket (unless it came as listen_fd), free all. */
+void control_close(struct control *control);
+
+#endif

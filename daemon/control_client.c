@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * A connection to the control socket.
+ *
+ * One call is answered per turn of the event loop, so that a client that pipelines thousands of them shares the loop
+ * with the others. While more than output_low_bytes of replies are unread, nothing more is read or answered: what a
+ * client can make us hold is bounded by a request, a piece of the next ones, and a reply. Writing is by
+ * sendmsg(MSG_NOSIGNAL): libevent's own buffers write with writev(), which raises SIGPIPE when the client has gone.
+ */
+#include "daemon/control_client.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include "daemon/log.h"
+#include "daemon/methods.h"
+#include "varlink/framer.h"
+#include "varlink/interfaces.h"
+#include "varlink/message.h"
+
+#define RECEIVE_BYTES 16384
+#define SEND_PIECES 8
+
+struct control_client {
+	struct control_clients *clients;
+	struct control_client *next, *previous;
+	int fd;
+	struct varlink_framer framer;
+	struct evbuffer *output;
+	struct event *readable;
+	struct event *writable; ///< pending while there is output; times out when the client reads nothing
+	struct event *turn;	///< pending while there may be a call to answer
+	struct event *late;	///< pending while a request has begun and not ended
+	bool ended;		///< nothing more will be received
+	bool closing;		///< nothing more will be answered: close once the output is out
+};
+
+static void client_free(struct control_client *client)
+{
+	struct event *events[] = { client->readable, client->writable, client->turn, client->late };
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (events[i])
+			event_free(events[i]);
+	if (client->output)
+		evbuffer_free(client->output);
+	varlink_framer_done(&client->framer);
+	close(client->fd);
+	free(client);
+}
+
+static void client_drop(struct control_client *client)
+{
+	struct control_clients *clients = client->clients;
+
+	if (client->previous)
+		client->previous->next = client->next;
+	else
+		clients->first = client->next;
+	if (client->next)
+		client->next->previous = client->previous;
+	clients->n_clients--;
+	client_free(client);
+}
+
+static void timer_start(struct event *timer, unsigned ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+
+	event_add(timer, &tv);
+}
+
+static bool output_is_high(const struct control_client *client)
+{
+	return evbuffer_get_length(client->output) > client->clients->limits.output_low_bytes;
+}
+
+/* --- sending --------------------------------------------------------------------------------------- */
+
+/* Send what the socket takes. @return 0, or -errno: the client has gone */
+static int output_send(struct control_client *client)
+{
+	struct evbuffer_iovec pieces[SEND_PIECES];
+	struct msghdr message = { .msg_iov = (struct iovec *)pieces };
+	ssize_t sent;
+	int n;
+
+	while (evbuffer_get_length(client->output)) {
+		n = evbuffer_peek(client->output, -1, NULL, pieces, SEND_PIECES);
+		message.msg_iovlen = (size_t)(n < SEND_PIECES ? n : SEND_PIECES);
+		sent = sendmsg(client->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		evbuffer_drain(client->output, (size_t)sent);
+	}
+	return 0;
+}
+
+/* Send, and see to it that the rest is sent later. @return false: the client was dropped */
+static bool output_flush(struct control_client *client)
+{
+	const struct control_limits *limits = &client->clients->limits;
+	int r = output_send(client);
+	size_t unread = evbuffer_get_length(client->output);
+
+	if (unread > limits->output_bytes) {
+		log_warning("control: a client left %zu bytes of replies unread, dropped", unread);
+		r = -ENOBUFS;
+	}
+	if (r < 0 || (client->closing && !unread)) {
+		client_drop(client);
+		return false;
+	}
+	if (unread)
+		timer_start(client->writable, limits->stall_ms);
+	else
+		event_del(client->writable);
+	return true;
+}
+
+/* Queue a message; text is taken over, NULL means there was no memory for it. @return 0 or -ENOMEM */
+static int output_add(struct control_client *client, char *text, size_t len)
+{
+	int r = text ? evbuffer_add(client->output, text, len) : -1;
+
+	free(text);
+	return r < 0 ? -ENOMEM : 0;
+}
+
+/* --- answering ------------------------------------------------------------------------------------- */
+
+static char *protocol_error_build(const char *reason, size_t *ret_len)
+{
+	json_t *parameters = json_pack("{s:s}", "reason", reason);
+	char *text = parameters ? varlink_error_build(FANCAP_ERROR_PROTOCOL, parameters, ret_len) : NULL;
+
+	json_decref(parameters);
+	return text;
+}
+
+/* What was received makes no sense, so what follows does not either: say why, and close. */
+static int answer_fault(struct control_client *client, const char *reason)
+{
+	size_t len = 0;
+	char *text = protocol_error_build(reason, &len);
+
+	log_debug("control: a client is refused: %s", reason);
+	client->closing = true;
+	return output_add(client, text, len);
+}
+
+static int answer_call(struct control_client *client, const struct varlink_call *call)
+{
+	struct method_reply reply;
+	char *text = NULL;
+	size_t len = 0;
+
+	methods_call(&client->clients->source, call, &reply);
+	if (call->oneway) {
+		json_decref(reply.parameters);
+		return 0;
+	}
+	/* `more` allows several replies; one is a stream that ends at once. */
+	if (reply.parameters)
+		text = reply.error ? varlink_error_build(reply.error, reply.parameters, &len) :
+				     varlink_reply_build(reply.parameters, false, &len);
+	json_decref(reply.parameters);
+	return output_add(client, text, len);
+}
+
+static int answer_message(struct control_client *client, const char *text, size_t len)
+{
+	struct varlink_call call;
+	enum varlink_fault fault = varlink_call_parse(text, len, &call);
+	int r;
+
+	if (fault)
+		return answer_fault(client, varlink_fault_text(fault));
+	r = answer_call(client, &call);
+	varlink_call_done(&call);
+	return r;
+}
+
+/* Answer the next call, if it is there. @return 1 answered, 0 there is none, -ENOMEM */
+static int answer_next(struct control_client *client)
+{
+	const char *text;
+	size_t len;
+	int r = varlink_framer_next(&client->framer, &text, &len);
+
+	if (r == 1)
+		r = answer_message(client, text, len);
+	else if (r == -EMSGSIZE)
+		r = answer_fault(client, varlink_fault_text(VARLINK_TOO_LARGE));
+	else if (client->ended && varlink_framer_partial(&client->framer))
+		r = answer_fault(client, "the connection ended within a request");
+	else
+		return 0;
+	return r < 0 ? r : 1;
+}
+
+/*
+ * Decide what to wait for. To be called whenever something changed: then a client that has all its answers and sends
+ * nothing more is dropped, too.
+ *
+ * @param idle whether no complete call is waiting in the framer
+ */
+static void client_wait(struct control_client *client, bool idle)
+{
+	if (client->closing || output_is_high(client)) {
+		event_del(client->readable);
+		event_del(client->turn);
+		event_del(client->late);
+		return;
+	}
+	if (!idle) {
+		event_del(client->readable);
+		event_del(client->late);
+		timer_start(client->turn, 0);
+		return;
+	}
+	if (client->ended) {
+		client->closing = true;
+		(void)output_flush(client);
+		return;
+	}
+	event_add(client->readable, NULL);
+	if (!varlink_framer_partial(&client->framer))
+		event_del(client->late);
+	else if (!event_pending(client->late, EV_TIMEOUT, NULL))
+		timer_start(client->late, client->clients->limits.request_ms);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct control_client *client = arg;
+	int r;
+
+	(void)fd;
+	(void)what;
+	r = answer_next(client);
+	if (r < 0) {
+		log_error("control: a client is dropped: out of memory");
+		client_drop(client);
+		return;
+	}
+	if (r == 1) {
+		/* The next request, if it has begun, has its own time. */
+		event_del(client->late);
+		if (!output_flush(client))
+			return;
+	}
+	client_wait(client, r == 0 || !varlink_framer_partial(&client->framer));
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct control_client *client = arg;
+	char bytes[RECEIVE_BYTES];
+	ssize_t n;
+
+	(void)what;
+	n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		client_drop(client);
+		return;
+	}
+	/* A client that sends no more may still want the answers to what it has sent. */
+	if (n == 0)
+		client->ended = true;
+	if (varlink_framer_feed(&client->framer, bytes, (size_t)n) < 0) {
+		log_error("control: a client is dropped: out of memory");
+		client_drop(client);
+		return;
+	}
+	on_turn(-1, 0, client);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct control_client *client = arg;
+
+	(void)fd;
+	if (what & EV_TIMEOUT) {
+		log_warning("control: a client reads no replies for %u ms, dropped",
+			    client->clients->limits.stall_ms);
+		client_drop(client);
+		return;
+	}
+	/* There may be calls that waited for this. */
+	if (output_flush(client))
+		client_wait(client, false);
+}
+
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct control_client *client = arg;
+
+	(void)fd;
+	(void)what;
+	if (answer_fault(client, "the request was not complete in time") < 0)
+		client_drop(client);
+	else if (output_flush(client))
+		client_wait(client, true);
+}
+
+/* --- connections ----------------------------------------------------------------------------------- */
+
+int control_client_new(struct control_clients *clients, int fd)
+{
+	struct control_client *client = calloc(1, sizeof(*client));
+
+	if (!client) {
+		close(fd);
+		return -ENOMEM;
+	}
+	client->clients = clients;
+	client->fd = fd;
+	varlink_framer_init(&client->framer, clients->limits.request_bytes);
+	client->output = evbuffer_new();
+	client->readable = event_new(clients->base, fd, EV_READ | EV_PERSIST, on_readable, client);
+	client->writable = event_new(clients->base, fd, EV_WRITE | EV_PERSIST, on_writable, client);
+	client->turn = evtimer_new(clients->base, on_turn, client);
+	client->late = evtimer_new(clients->base, on_late, client);
+	if (!client->output || !client->readable || !client->writable || !client->turn || !client->late ||
+	    event_add(client->readable, NULL) < 0) {
+		client_free(client);
+		return -ENOMEM;
+	}
+
+	client->next = clients->first;
+	if (client->next)
+		client->next->previous = client;
+	clients->first = client;
+	clients->n_clients++;
+	return 0;
+}
+
+void control_client_refuse(const struct control_clients *clients, int fd)
+{
+	json_t *parameters = json_pack("{s:I}", "limit", (json_int_t)clients->limits.clients);
+	char bytes[RECEIVE_BYTES];
+	size_t len = 0;
+	char *text = varlink_error_build(FANCAP_ERROR_TOO_MANY_CLIENTS, parameters, &len);
+
+	/* A socket nobody has written to yet takes so little whole. */
+	if (text)
+		(void)!send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* Closing with something unread would make the client see a reset connection. */
+	(void)!recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	close(fd);
+	free(text);
+	json_decref(parameters);
+}
+
+void control_clients_done(struct control_clients *clients)
+{
+	while (clients->first)
+		client_drop(clients->first);
+}

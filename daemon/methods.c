@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "daemon/methods.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/statistics.h"
+#include "varlink/interfaces.h"
+
+#define NS_PER_S 1000000000ULL
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
+#define PARAMETERS_MAX 2
+
+/** A parameter that a method accepts. */
+struct method_parameter {
+	const char *name;
+	json_type type;
+	bool required;
+};
+
+/** A method: one row, and all there is to know of it. */
+struct method {
+	const char *name; ///< interface.Name
+	void (*run)(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+	struct method_parameter parameters[PARAMETERS_MAX];
+};
+
+/** An interface and its description. */
+struct interface {
+	const char *name;
+	const char *description;
+};
+
+static const struct interface interfaces[] = {
+	{ "org.varlink.service", varlink_org_varlink_service },
+	{ FANCAP_INTERFACE, varlink_io_fancap },
+};
+
+static const char *const control_states[] = {
+	[CONTROL_STARTING] = "starting",
+	[CONTROL_RUNNING] = "running",
+	[CONTROL_STOPPING] = "stopping",
+};
+
+static const struct interface *interface_find(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(interfaces); i++)
+		if (strlen(interfaces[i].name) == len && !memcmp(interfaces[i].name, name, len))
+			return &interfaces[i];
+	return NULL;
+}
+
+/* --- errors ------------------------------------------------------------------------------------ */
+
+/* An error with one parameter; value is taken over. */
+static void reply_error(struct method_reply *reply, const char *error, const char *key, json_t *value)
+{
+	json_decref(reply->parameters);
+	reply->error = error;
+	reply->parameters = json_pack("{s:o}", key, value);
+}
+
+static void reply_unavailable(struct method_reply *reply, const char *reason)
+{
+	reply_error(reply, FANCAP_ERROR_UNAVAILABLE, "reason", json_string(reason));
+}
+
+/* --- statistics as JSON -------------------------------------------------------------------------- */
+
+/* Add the counters to an object, flat. @return 0 or -1 */
+static int counters_pack_into(json_t *object, const struct statistics_counters *c)
+{
+	json_t *reasons = json_object();
+	json_t *counters;
+	int r;
+
+	for (int i = 0; i < DISCARD_REASONS; i++)
+		(void)json_object_set_new(reasons, discard_reason_name((enum discard_reason)i),
+					  varlink_count(c->discarded_by_reason[i]));
+
+	counters = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			     "packets_seen", varlink_count(c->packets_seen),
+			     "packets_dropped", varlink_count(c->packets_dropped),
+			     "packets_delivered", varlink_count(c->packets_delivered),
+			     "packets_written", varlink_count(c->packets_written),
+			     "packets_discarded", varlink_count(c->packets_discarded),
+			     "discarded_by_reason", reasons,
+			     "packets_in_ring", varlink_count(c->packets_in_ring),
+			     "bytes_written", varlink_count(c->bytes_written),
+			     "ring_freezes", varlink_count(c->ring_freezes),
+			     "worker_restarts", varlink_count(c->worker_restarts));
+	r = json_object_update(object, counters);
+	json_decref(counters);
+	return r;
+}
+
+/* object (taken over) with the counters added; NULL: no memory. */
+static json_t *with_counters(json_t *object, const struct statistics_counters *c)
+{
+	if (object && counters_pack_into(object, c) == 0)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *worker_pack(const struct statistics_worker *w)
+{
+	json_t *object = json_pack("{s:I, s:s, s:o, s:o, s:I, s:I}",
+				   "worker", (json_int_t)w->worker,
+				   "state", worker_state_name(w->state),
+				   "pid", w->pid > 0 ? json_integer(w->pid) : json_null(),
+				   "cpu", w->cpu >= 0 ? json_integer(w->cpu) : json_null(),
+				   "ring_blocks", (json_int_t)w->ring_blocks,
+				   "ring_blocks_used", (json_int_t)w->ring_blocks_used);
+
+	return with_counters(object, &w->counters);
+}
+
+static json_t *interface_pack(const struct statistics_interface *iface)
+{
+	json_t *workers = json_array();
+	json_t *object;
+	int r = 0;
+
+	for (size_t i = 0; i < iface->n_workers; i++)
+		r |= json_array_append_new(workers, worker_pack(&iface->workers[i]));
+
+	object = json_pack("{s:o, s:I, s:I, s:s}",
+			   "interface", varlink_text(iface->name),
+			   "ifindex", (json_int_t)iface->ifindex,
+			   "fanout_id", (json_int_t)iface->fanout_id,
+			   "fanout_mode", iface->fanout_mode);
+	object = with_counters(object, &iface->counters);
+	r |= json_object_set_new(object, "workers", workers);
+	if (r == 0)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static const struct statistics_interface *statistics_find(const struct statistics *stats, const char *name)
+{
+	for (size_t i = 0; i < stats->n_interfaces; i++)
+		if (!strcmp(stats->interfaces[i].name, name))
+			return &stats->interfaces[i];
+	return NULL;
+}
+
+/* @param only NULL: all interfaces */
+static json_t *statistics_pack(const struct statistics *stats, const struct statistics_interface *only)
+{
+	json_t *array = json_array();
+	json_t *total = with_counters(json_object(), only ? &only->counters : &stats->total);
+	int r = 0;
+
+	for (size_t i = 0; i < stats->n_interfaces; i++)
+		if (!only || only == &stats->interfaces[i])
+			r |= json_array_append_new(array, interface_pack(&stats->interfaces[i]));
+	if (r != 0) {
+		json_decref(array);
+		array = NULL;
+	}
+	return json_pack("{s:o, s:o, s:o, s:o}",
+			 "time_ns", varlink_count(stats->time_ns),
+			 "started_ns", varlink_count(stats->started_ns),
+			 "interfaces", array,
+			 "total", total);
+}
+
+static void run_get_statistics(const struct control_source *source, json_t *parameters,
+			       struct method_reply *ret_reply)
+{
+	const char *name = json_string_value(json_object_get(parameters, "interface"));
+	const struct statistics_interface *only = NULL;
+	struct statistics *stats = source->snapshot(source->arg);
+
+	if (!stats) {
+		reply_unavailable(ret_reply, "no statistics yet");
+		return;
+	}
+	if (name)
+		only = statistics_find(stats, name);
+	if (name && !only)
+		reply_error(ret_reply, FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", json_string(name));
+	else
+		ret_reply->parameters = statistics_pack(stats, only);
+	statistics_free(stats);
+}
+
+/* --- status as JSON ------------------------------------------------------------------------------ */
+
+static size_t workers_running(const struct statistics_interface *iface)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < iface->n_workers; i++)
+		n += iface->workers[i].state == WORKER_RUNNING;
+	return n;
+}
+
+static const char *interface_state(const struct statistics_interface *iface)
+{
+	size_t running = workers_running(iface);
+
+	if (!running)
+		return "stopped";
+	return running < iface->n_workers ? "degraded" : "running";
+}
+
+static json_t *interface_status_pack(const struct statistics_interface *iface)
+{
+	return json_pack("{s:o, s:I, s:s, s:I, s:I, s:o, s:o, s:o, s:o}",
+			 "interface", varlink_text(iface->name),
+			 "ifindex", (json_int_t)iface->ifindex,
+			 "state", interface_state(iface),
+			 "workers", (json_int_t)iface->n_workers,
+			 "workers_running", (json_int_t)workers_running(iface),
+			 "packets_seen", varlink_count(iface->counters.packets_seen),
+			 "packets_dropped", varlink_count(iface->counters.packets_dropped),
+			 "packets_written", varlink_count(iface->counters.packets_written),
+			 "packets_discarded", varlink_count(iface->counters.packets_discarded));
+}
+
+/* The wall clock may have been set back: never negative. */
+static uint64_t ns_since(uint64_t started_ns)
+{
+	struct timespec now;
+	uint64_t now_ns;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	return now_ns > started_ns ? now_ns - started_ns : 0;
+}
+
+/* @param stats NULL: nothing is captured yet */
+static json_t *status_pack(const struct control_status *status, const struct statistics *stats)
+{
+	const struct statistics_counters none = { 0 }, *total = stats ? &stats->total : &none;
+	json_t *array = json_array();
+	int r = 0;
+
+	for (size_t i = 0; stats && i < stats->n_interfaces; i++)
+		r |= json_array_append_new(array, interface_status_pack(&stats->interfaces[i]));
+	if (r != 0) {
+		json_decref(array);
+		array = NULL;
+	}
+	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "version", status->version,
+			 "state", control_states[status->state],
+			 "pid", (json_int_t)status->pid,
+			 "started_ns", varlink_count(status->started_ns),
+			 "uptime_ns", varlink_count(ns_since(status->started_ns)),
+			 "config", varlink_text(status->config_path),
+			 "socket", varlink_text(status->socket_path),
+			 "interfaces", array,
+			 "packets_seen", varlink_count(total->packets_seen),
+			 "packets_dropped", varlink_count(total->packets_dropped),
+			 "packets_written", varlink_count(total->packets_written),
+			 "packets_discarded", varlink_count(total->packets_discarded));
+}
+
+static void run_get_status(const struct control_source *source, json_t *parameters,
+			   struct method_reply *ret_reply)
+{
+	struct statistics *stats = source->snapshot(source->arg);
+	struct control_status status;
+
+	(void)parameters;
+	source->status(source->arg, &status);
+	ret_reply->parameters = status_pack(&status, stats);
+	statistics_free(stats);
+}
+
+/* --- org.varlink.service --------------------------------------------------------------------------- */
+
+static void run_get_info(const struct control_source *source, json_t *parameters,
+			 struct method_reply *ret_reply)
+{
+	json_t *names = json_array();
+	struct control_status status;
+
+	(void)parameters;
+	for (size_t i = 0; i < ARRAY_SIZE(interfaces); i++)
+		(void)json_array_append_new(names, json_string(interfaces[i].name));
+	source->status(source->arg, &status);
+	ret_reply->parameters = json_pack("{s:s, s:s, s:s, s:s, s:o}",
+					  "vendor", "fancap",
+					  "product", "fancapd",
+					  "version", status.version,
+					  "url", "",
+					  "interfaces", names);
+}
+
+static void run_get_interface_description(const struct control_source *source, json_t *parameters,
+					  struct method_reply *ret_reply)
+{
+	const char *name = json_string_value(json_object_get(parameters, "interface"));
+	const struct interface *interface = interface_find(name, strlen(name));
+
+	(void)source;
+	if (interface)
+		ret_reply->parameters = json_pack("{s:s}", "description", interface->description);
+	else
+		reply_error(ret_reply, VARLINK_ERROR_INTERFACE_NOT_FOUND, "interface", json_string(name));
+}
+
+/* --- calls ----------------------------------------------------------------------------------------- */
+
+static const struct method methods[] = {
+	{ "org.varlink.service.GetInfo", run_get_info, { { 0 } } },
+	{ "org.varlink.service.GetInterfaceDescription", run_get_interface_description,
+	  { { "interface", JSON_STRING, true } } },
+	{ "io.fancap.GetStatus", run_get_status, { { 0 } } },
+	{ "io.fancap.GetStatistics", run_get_statistics, { { "interface", JSON_STRING, false } } },
+};
+
+static const struct method *method_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		if (!strcmp(methods[i].name, name))
+			return &methods[i];
+	return NULL;
+}
+
+static const struct method_parameter *parameter_find(const struct method *method, const char *name)
+{
+	for (size_t i = 0; i < PARAMETERS_MAX && method->parameters[i].name; i++)
+		if (!strcmp(method->parameters[i].name, name))
+			return &method->parameters[i];
+	return NULL;
+}
+
+/* The name of a parameter that is unknown, missing or of the wrong type; NULL: all is well. null is absent. */
+static const char *invalid_parameter(const struct method *method, json_t *parameters)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(parameters, name, value) {
+		const struct method_parameter *known = parameter_find(method, name);
+
+		if (!known || (!json_is_null(value) && json_typeof(value) != known->type))
+			return name;
+	}
+	for (size_t i = 0; i < PARAMETERS_MAX && method->parameters[i].name; i++) {
+		value = json_object_get(parameters, method->parameters[i].name);
+		if (method->parameters[i].required && (!value || json_is_null(value)))
+			return method->parameters[i].name;
+	}
+	return NULL;
+}
+
+/* Varlink asks for two errors here: is it the interface that we do not have, or the method? */
+static void reply_not_found(const char *method, struct method_reply *ret_reply)
+{
+	const char *dot = strrchr(method, '.');
+	size_t len = dot ? (size_t)(dot - method) : 0;
+
+	if (interface_find(method, len))
+		reply_error(ret_reply, VARLINK_ERROR_METHOD_NOT_FOUND, "method", json_string(method));
+	else
+		reply_error(ret_reply, VARLINK_ERROR_INTERFACE_NOT_FOUND, "interface",
+			    json_stringn(method, len));
+}
+
+void methods_call(const struct control_source *source, const struct varlink_call *call,
+		  struct method_reply *ret_reply)
+{
+	const struct method *method = method_find(call->method);
+	const char *invalid = method ? invalid_parameter(method, call->parameters) : NULL;
+
+	*ret_reply = (struct method_reply){ 0 };
+	if (!method) {
+		reply_not_found(call->method, ret_reply);
+		return;
+	}
+	/* No method of ours speaks anything but Varlink afterwards. */
+	if (call->upgrade)
+		invalid = "upgrade";
+
+	if (invalid)
+		reply_error(ret_reply, VARLINK_ERROR_INVALID_PARAMETER, "parameter", json_string(invalid));
+	else
+		method->run(source, call->parameters, ret_reply);
+}

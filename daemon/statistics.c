@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "daemon/statistics.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static const char *const discard_reasons[DISCARD_REASONS] = {
+	[DISCARD_DISK_FULL] = "disk_full",
+	[DISCARD_DISK_ERROR] = "disk_error",
+	[DISCARD_BAD_BLOCK] = "bad_block",
+	[DISCARD_WORKER_CRASH] = "worker_crash",
+};
+
+static const char *const worker_states[] = {
+	[WORKER_RUNNING] = "running",
+	[WORKER_RESTARTING] = "restarting",
+};
+
+const char *discard_reason_name(enum discard_reason reason)
+{
+	return discard_reasons[reason];
+}
+
+const char *worker_state_name(enum worker_state state)
+{
+	return worker_states[state];
+}
+
+struct statistics *statistics_new(size_t n_interfaces)
+{
+	struct statistics *stats = calloc(1, sizeof(*stats));
+
+	if (!stats)
+		return NULL;
+
+	stats->interfaces = calloc(n_interfaces ? n_interfaces : 1, sizeof(*stats->interfaces));
+	if (!stats->interfaces) {
+		free(stats);
+		return NULL;
+	}
+	stats->n_interfaces = n_interfaces;
+	return stats;
+}
+
+int statistics_interface_alloc(struct statistics_interface *interface, size_t n_workers)
+{
+	struct statistics_worker *workers = calloc(n_workers ? n_workers : 1, sizeof(*workers));
+
+	if (!workers)
+		return -ENOMEM;
+
+	for (size_t i = 0; i < n_workers; i++) {
+		workers[i].worker = (unsigned)i;
+		workers[i].state = WORKER_RUNNING;
+		workers[i].cpu = -1;
+	}
+	free(interface->workers);
+	interface->workers = workers;
+	interface->n_workers = n_workers;
+	return 0;
+}
+
+void statistics_free(struct statistics *stats)
+{
+	if (!stats)
+		return;
+
+	for (size_t i = 0; i < stats->n_interfaces; i++)
+		free(stats->interfaces[i].workers);
+	free(stats->interfaces);
+	free(stats);
+}
+
+static void counters_derive(struct statistics_counters *c)
+{
+	uint64_t accounted;
+
+	c->packets_discarded = 0;
+	for (int i = 0; i < DISCARD_REASONS; i++)
+		c->packets_discarded += c->discarded_by_reason[i];
+	accounted = c->packets_written + c->packets_discarded;
+
+	/* See statistics_sum(): what is accounted for has been seen, whatever the older kernel figure says. */
+	if (c->packets_seen < c->packets_dropped + accounted)
+		c->packets_seen = c->packets_dropped + accounted;
+
+	c->packets_delivered = c->packets_seen - c->packets_dropped;
+	c->packets_in_ring = c->packets_delivered - accounted;
+}
+
+static void counters_add(struct statistics_counters *sum, const struct statistics_counters *c)
+{
+	sum->packets_seen += c->packets_seen;
+	sum->packets_dropped += c->packets_dropped;
+	sum->packets_delivered += c->packets_delivered;
+	sum->packets_written += c->packets_written;
+	sum->packets_discarded += c->packets_discarded;
+	for (int i = 0; i < DISCARD_REASONS; i++)
+		sum->discarded_by_reason[i] += c->discarded_by_reason[i];
+	sum->packets_in_ring += c->packets_in_ring;
+	sum->bytes_written += c->bytes_written;
+	sum->ring_freezes += c->ring_freezes;
+	sum->worker_restarts += c->worker_restarts;
+}
+
+void statistics_sum(struct statistics *stats)
+{
+	stats->total = (struct statistics_counters){ 0 };
+
+	for (size_t i = 0; i < stats->n_interfaces; i++) {
+		struct statistics_interface *interface = &stats->interfaces[i];
+
+		interface->counters = (struct statistics_counters){ 0 };
+		for (size_t w = 0; w < interface->n_workers; w++) {
+			counters_derive(&interface->workers[w].counters);
+			counters_add(&interface->counters, &interface->workers[w].counters);
+		}
+		counters_add(&stats->total, &interface->counters);
+	}
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "tests/unit/fake_source.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "daemon/statistics.h"
+
+#define STARTED_NS 1700000000000000000ULL /* 2023-11-14 22:13:20 UTC */
+#define NS_PER_S 1000000000ULL
+
+static void worker_fill(struct statistics_worker *w, unsigned interface, unsigned k)
+{
+	w->pid = (pid_t)(1000 + 100 * interface + k);
+	w->cpu = interface ? -1 : (int)k + 2;
+	w->ring_blocks = 256;
+	w->ring_blocks_used = 2 + k;
+	w->counters.packets_seen = 1234567 + 1000000 * k;
+	w->counters.packets_dropped = interface ? 0 : 1234 * k;
+	w->counters.packets_written = w->counters.packets_seen - w->counters.packets_dropped - 10 * k;
+	w->counters.discarded_by_reason[DISCARD_DISK_FULL] = 7 * k;
+	w->counters.bytes_written = w->counters.packets_written * 400;
+	w->counters.ring_freezes = k;
+	if (interface == 1 && k == 1) {
+		w->state = WORKER_RESTARTING;
+		w->pid = 0;
+		w->counters.worker_restarts = 3;
+	}
+}
+
+static struct statistics *fake_snapshot(void *arg)
+{
+	const struct fake_source *fake = arg;
+	struct statistics *stats = fake->no_snapshot ? NULL : statistics_new(2);
+
+	if (!stats)
+		return NULL;
+	stats->started_ns = STARTED_NS;
+	stats->time_ns = STARTED_NS + 3723 * NS_PER_S;
+	for (unsigned i = 0; i < 2; i++) {
+		struct statistics_interface *interface = &stats->interfaces[i];
+
+		interface->name = i ? "wan" : "eth1";
+		interface->ifindex = (int)i + 3;
+		interface->fanout_id = i + 41;
+		interface->fanout_mode = i ? "lb" : "hash";
+		if (statistics_interface_alloc(interface, fake->n_workers) < 0) {
+			statistics_free(stats);
+			return NULL;
+		}
+		for (unsigned k = 0; k < fake->n_workers; k++)
+			worker_fill(&interface->workers[k], i, k);
+	}
+	statistics_sum(stats);
+	return stats;
+}
+
+static void fake_status(void *arg, struct control_status *ret_status)
+{
+	const struct fake_source *fake = arg;
+
+	*ret_status = (struct control_status){
+		.version = fake->version ? fake->version : "0.0.0-test",
+		.state = fake->no_snapshot ? CONTROL_STARTING : CONTROL_RUNNING,
+		.pid = 4321,
+		.started_ns = STARTED_NS,
+		.config_path = "/etc/fancap/fancapd.yaml",
+		.socket_path = "/run/fancap/io.fancap",
+	};
+}
+
+struct control_source fake_source(struct fake_source *fake)
+{
+	return (struct control_source){ .snapshot = fake_snapshot, .status = fake_status, .arg = fake };
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(arg);
+}
+
+int fake_source_serve(const char *path, struct fake_source *fake, const struct control_limits *limits)
+{
+	struct event_base *base = event_base_new();
+	struct event *terminate = evsignal_new(base, SIGTERM, on_signal, base);
+	struct control_options options = {
+		.path = path,
+		.listen_fd = -1,
+		.group = (gid_t)-1,
+		.limits = limits,
+		.source = fake_source(fake),
+	};
+	struct control *control = NULL;
+	struct fancap_error err;
+	int r;
+
+	event_add(terminate, NULL);
+	r = control_open(base, &options, &control, &err);
+	if (r < 0)
+		fprintf(stderr, "# %s\n", err.text);
+	else
+		event_base_dispatch(base);
+	control_close(control);
+	event_free(terminate);
+	event_base_free(base);
+	return r;
+}

@@ -1,0 +1,1009 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* A real server in a process of its own, and clients that behave badly. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <event2/event.h>
+
+#include "daemon/control.h"
+#include "tests/unit/fake_source.h"
+#include "varlink/framer.h"
+#include "varlink/interfaces.h"
+#include "varlink/message.h"
+
+#define STATUS "{\"method\":\"io.fancap.GetStatus\"}"
+#define STATISTICS "{\"method\":\"io.fancap.GetStatistics\"}"
+#define INFO "{\"method\":\"org.varlink.service.GetInfo\"}"
+#define PATIENCE_S 10
+
+/* Every limit as shipped, but for the times, which nobody wants to wait for. */
+static struct control_limits quick_limits(void)
+{
+	struct control_limits limits = control_limits_default;
+
+	limits.request_ms = 300;
+	limits.stall_ms = 300;
+	limits.accept_retry_ms = 50;
+	return limits;
+}
+
+/* --- the server ------------------------------------------------------------------------------------ */
+
+struct server {
+	char directory[64];
+	char path[96];
+	pid_t pid;
+};
+
+static void sleep_ms(long ms)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int try_connect(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = PATIENCE_S };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	strcpy(address.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		close(fd);
+		return -1;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	return fd;
+}
+
+static pid_t serve(const char *path, const struct control_limits *limits, size_t n_workers)
+{
+	struct fake_source fake = { .n_workers = n_workers };
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		/* Through exit(), so that the leak checker looks at the server too. */
+		exit(fake_source_serve(path, &fake, limits) < 0);
+	return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static struct server *server_new(const struct control_limits *limits, size_t n_workers)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	int fd = -1;
+
+	strcpy(server->directory, "/tmp/fancap-test-XXXXXX");
+	assert_non_null(mkdtemp(server->directory));
+	snprintf(server->path, sizeof(server->path), "%s/s", server->directory);
+	server->pid = serve(server->path, limits, n_workers);
+	for (int i = 0; i < 500 && (fd = try_connect(server->path)) < 0; i++)
+		sleep_ms(10);
+	assert_true(fd >= 0);
+	close(fd);
+	return server;
+}
+
+/* The server ends well, its memory freed, and leaves nothing behind. */
+static void server_stop(struct server *server)
+{
+	kill(server->pid, SIGTERM);
+	assert_int_equal(wait_for(server->pid), 0);
+	assert_int_equal(rmdir(server->directory), 0);
+	free(server);
+}
+
+static int setup(void **state)
+{
+	struct control_limits limits = quick_limits();
+
+	*state = server_new(&limits, 2);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	server_stop(*state);
+	return 0;
+}
+
+/* --- clients --------------------------------------------------------------------------------------- */
+
+struct client {
+	int fd;
+	struct varlink_framer framer;
+};
+
+static struct client client_open(const struct server *server)
+{
+	struct client client = { .fd = try_connect(server->path) };
+
+	assert_true(client.fd >= 0);
+	varlink_framer_init(&client.framer, VARLINK_REPLY_MAX_BYTES);
+	return client;
+}
+
+static void client_close(struct client *client)
+{
+	close(client->fd);
+	varlink_framer_done(&client->framer);
+}
+
+/* Send it all, or until the server does not want more. */
+static void client_send(struct client *client, const void *bytes, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		ssize_t n = send(client->fd, (const char *)bytes + at, len - at, MSG_NOSIGNAL);
+
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return;
+		assert_true(n > 0);
+		at += (size_t)n;
+	}
+}
+
+static void client_call(struct client *client, const char *text)
+{
+	client_send(client, text, strlen(text) + 1);
+}
+
+/* The next reply; root is NULL when the connection has ended. */
+static struct varlink_reply client_reply(struct client *client)
+{
+	struct varlink_reply reply = { 0 };
+	char bytes[65536];
+	const char *text;
+	size_t len;
+	int r;
+
+	while ((r = varlink_framer_next(&client->framer, &text, &len)) == 0) {
+		ssize_t n = recv(client->fd, bytes, sizeof(bytes), 0);
+
+		if (n == 0 || (n < 0 && errno == ECONNRESET))
+			return reply;
+		assert_true(n > 0);
+		assert_int_equal(varlink_framer_feed(&client->framer, bytes, (size_t)n), 0);
+	}
+	assert_int_equal(r, 1);
+	assert_int_equal(varlink_reply_parse(text, len, &reply), VARLINK_OK);
+	return reply;
+}
+
+static void assert_reply_has(struct client *client, const char *key)
+{
+	struct varlink_reply reply = client_reply(client);
+
+	assert_non_null(reply.root);
+	assert_null(reply.error);
+	assert_non_null(json_object_get(reply.parameters, key));
+	varlink_reply_done(&reply);
+}
+
+static void assert_error(struct client *client, const char *error, const char *key, const char *part)
+{
+	struct varlink_reply reply = client_reply(client);
+	const char *value;
+
+	assert_non_null(reply.root);
+	assert_non_null(reply.error);
+	assert_string_equal(reply.error, error);
+	value = json_string_value(json_object_get(reply.parameters, key));
+	if (!value || !strstr(value, part))
+		fail_msg("%s: %s, not %s", error, value, part);
+	varlink_reply_done(&reply);
+}
+
+static void assert_end(struct client *client)
+{
+	struct varlink_reply reply = client_reply(client);
+
+	assert_null(reply.root);
+}
+
+/* Someone else is answered, and soon. */
+static void assert_served(const struct server *server)
+{
+	struct client client = client_open(server);
+	int64_t begin = now_ms();
+
+	client_call(&client, STATUS);
+	assert_reply_has(&client, "version");
+	assert_true(now_ms() - begin < 2000);
+	client_close(&client);
+}
+
+/* --- answering ------------------------------------------------------------------------------------- */
+
+static void calls_are_answered(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_call(&client, STATUS);
+	assert_reply_has(&client, "pid");
+	client_call(&client, STATISTICS);
+	assert_reply_has(&client, "total");
+	client_call(&client, INFO);
+	assert_reply_has(&client, "product");
+	client_close(&client);
+}
+
+static void pipelined_calls_are_answered_in_order(void **state)
+{
+	static const char *const calls[] = { STATUS, STATISTICS, INFO };
+	static const char *const keys[] = { "pid", "total", "product" };
+	struct client client = client_open(*state);
+	char bytes[8192];
+	size_t len = 0;
+
+	for (int i = 0; i < 90; i++) {
+		strcpy(bytes + len, calls[i % 3]);
+		len += strlen(calls[i % 3]) + 1;
+	}
+	client_send(&client, bytes, len);
+	for (int i = 0; i < 90; i++)
+		assert_reply_has(&client, keys[i % 3]);
+	client_close(&client);
+}
+
+static void calls_may_come_byte_by_byte(void **state)
+{
+	struct client client = client_open(*state);
+
+	for (size_t i = 0; i < sizeof(STATUS); i++) {
+		client_send(&client, &STATUS[i], 1);
+		if (i % 8 == 0)
+			sleep_ms(2);
+	}
+	assert_reply_has(&client, "pid");
+	client_close(&client);
+}
+
+static void oneway_calls_are_not_answered(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_call(&client, "{\"method\":\"io.fancap.GetStatus\",\"oneway\":true}");
+	client_call(&client, "{\"method\":\"io.fancap.Nonsense\",\"oneway\":true}");
+	client_call(&client, INFO);
+	assert_reply_has(&client, "product");
+	client_close(&client);
+}
+
+static void more_is_answered_once(void **state)
+{
+	struct client client = client_open(*state);
+	struct varlink_reply reply;
+
+	client_call(&client, "{\"method\":\"io.fancap.GetStatus\",\"more\":true}");
+	reply = client_reply(&client);
+	assert_null(reply.error);
+	assert_false(reply.continues);
+	varlink_reply_done(&reply);
+	client_call(&client, INFO);
+	assert_reply_has(&client, "product");
+	client_close(&client);
+}
+
+static void answers_reach_a_client_that_sends_no_more(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_call(&client, STATUS);
+	client_call(&client, INFO);
+	assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
+	assert_reply_has(&client, "pid");
+	assert_reply_has(&client, "product");
+	assert_end(&client);
+	client_close(&client);
+}
+
+static void wrong_calls_leave_the_connection_open(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_call(&client, "{\"method\":\"io.fancap.Nonsense\"}");
+	assert_error(&client, VARLINK_ERROR_METHOD_NOT_FOUND, "method", "io.fancap.Nonsense");
+	client_call(&client, STATUS);
+	assert_reply_has(&client, "pid");
+	client_close(&client);
+}
+
+/* --- nonsense -------------------------------------------------------------------------------------- */
+
+static void assert_refused(const struct server *server, const void *bytes, size_t len, const char *reason)
+{
+	struct client client = client_open(server);
+
+	client_send(&client, bytes, len);
+	assert_error(&client, FANCAP_ERROR_PROTOCOL, "reason", reason);
+	assert_end(&client);
+	client_close(&client);
+	assert_served(server);
+}
+
+static void nonsense_is_refused(void **state)
+{
+	assert_refused(*state, "GET / HTTP/1.1\r\n\r\n", 19, "JSON");
+	assert_refused(*state, "", 1, "JSON");
+	assert_refused(*state, "\xff\xfe\x01\x02", 5, "JSON");
+	assert_refused(*state, "{\"method\":\"a.\xc3(\"}", 18, "JSON");
+	assert_refused(*state, "[1]", 4, "object");
+	assert_refused(*state, "{}", 3, "method");
+	assert_refused(*state, "{\"method\":\"io.fancap.GetStatus\",\"parameters\":1}", 49, "parameters");
+}
+
+static void nesting_is_limited(void **state)
+{
+	static const char head[] = "{\"method\":\"io.fancap.GetStatus\",\"x\":";
+	char *bytes = malloc(60000);
+
+	strcpy(bytes, head);
+	memset(bytes + sizeof(head) - 1, '[', 50000);
+	bytes[sizeof(head) - 1 + 50000] = '\0';
+	assert_refused(*state, bytes, sizeof(head) + 50000, "nested");
+	free(bytes);
+}
+
+/* A call to GetStatus of exactly so many bytes, without its NUL. */
+static char *long_call(size_t len)
+{
+	static const char head[] = "{\"method\":\"io.fancap.GetStatus\",\"x\":\"";
+	char *bytes = malloc(len + 1);
+
+	memset(bytes, 'x', len);
+	memcpy(bytes, head, sizeof(head) - 1);
+	memcpy(bytes + len - 2, "\"}", 3);
+	return bytes;
+}
+
+static void request_of_64_kib_is_answered(void **state)
+{
+	struct client client = client_open(*state);
+	char *bytes = long_call(65536);
+
+	client_send(&client, bytes, 65537);
+	assert_reply_has(&client, "pid");
+	free(bytes);
+	client_close(&client);
+}
+
+static void larger_request_is_refused(void **state)
+{
+	char *bytes = long_call(65537);
+
+	assert_refused(*state, bytes, 65538, "too large");
+	free(bytes);
+	bytes = long_call(4 * 1024 * 1024);
+	assert_refused(*state, bytes, 4 * 1024 * 1024, "too large");
+	free(bytes);
+}
+
+static void calls_before_nonsense_are_answered(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_send(&client, STATUS "\0nonsense\0" INFO, sizeof(STATUS "\0nonsense\0" INFO));
+	assert_reply_has(&client, "pid");
+	assert_error(&client, FANCAP_ERROR_PROTOCOL, "reason", "JSON");
+	assert_end(&client);
+	client_close(&client);
+}
+
+static void truncated_request_is_refused(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_send(&client, STATUS, 10);
+	assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
+	assert_error(&client, FANCAP_ERROR_PROTOCOL, "reason", "ended");
+	assert_end(&client);
+	client_close(&client);
+}
+
+/* --- slowness -------------------------------------------------------------------------------------- */
+
+static void half_sent_request_is_closed_in_time(void **state)
+{
+	struct client client = client_open(*state);
+	int64_t begin = now_ms();
+
+	client_send(&client, STATUS, 10);
+	assert_served(*state);
+	assert_error(&client, FANCAP_ERROR_PROTOCOL, "reason", "in time");
+	assert_end(&client);
+	assert_in_range(now_ms() - begin, 250, 3000);
+	client_close(&client);
+}
+
+/* Each byte does not begin the time anew. */
+static void dripping_request_is_closed_in_time(void **state)
+{
+	struct client client = client_open(*state);
+	int64_t begin = now_ms();
+
+	for (int i = 0; i < 100 && now_ms() - begin < 5000; i++) {
+		char byte;
+
+		if (send(client.fd, "x", 1, MSG_NOSIGNAL) < 0 ||
+		    recv(client.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
+			break;
+		sleep_ms(50);
+	}
+	assert_error(&client, FANCAP_ERROR_PROTOCOL, "reason", "in time");
+	assert_in_range(now_ms() - begin, 250, 3000);
+	client_close(&client);
+}
+
+static void idle_client_is_left_alone(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_call(&client, STATUS);
+	assert_reply_has(&client, "pid");
+	sleep_ms(700);
+	client_call(&client, STATUS);
+	assert_reply_has(&client, "pid");
+	client_close(&client);
+}
+
+/* Send calls for as long as the server takes them. @return how many bytes it took */
+static size_t pour(struct client *client, const char *call)
+{
+	size_t len = strlen(call) + 1, taken = 0;
+	struct timeval moment = { .tv_usec = 150000 };
+
+	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &moment, sizeof(moment));
+	while (taken < 64 * 1024 * 1024) {
+		ssize_t n = send(client->fd, call, len, MSG_NOSIGNAL);
+
+		if (n != (ssize_t)len)
+			break;
+		taken += len;
+	}
+	return taken;
+}
+
+static void client_that_reads_nothing_is_dropped(void **state)
+{
+	struct client client = client_open(*state);
+	char bytes[65536];
+	ssize_t n;
+
+	/* Its requests are not read while its replies are not: nothing piles up but in the sockets. */
+	assert_true(pour(&client, STATISTICS) < 4 * 1024 * 1024);
+	assert_served(*state);
+	sleep_ms(600);
+	while ((n = recv(client.fd, bytes, sizeof(bytes), 0)) > 0)
+		;
+	assert_true(n == 0 || errno == ECONNRESET);
+	client_close(&client);
+	assert_served(*state);
+}
+
+static void slow_reader_gets_all_replies(void **state)
+{
+	struct client client = client_open(*state);
+	int small = 4096;
+	pid_t sender;
+
+	setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	fflush(NULL);
+	sender = fork();
+	if (sender == 0) {
+		for (int i = 0; i < 2000; i++)
+			client_call(&client, i % 2 ? STATISTICS : STATUS);
+		_exit(0);
+	}
+	for (int i = 0; i < 2000; i++) {
+		assert_reply_has(&client, i % 2 ? "total" : "pid");
+		if (i % 100 == 0) {
+			assert_served(*state);
+			sleep_ms(10);
+		}
+	}
+	assert_int_equal(wait_for(sender), 0);
+	client_close(&client);
+}
+
+static void unread_output_is_limited(void **state)
+{
+	struct control_limits limits = quick_limits();
+	struct server *server;
+	struct client client;
+	char bytes[65536];
+	size_t got = 0;
+	ssize_t n;
+
+	(void)state;
+	limits.stall_ms = 60000;
+	server = server_new(&limits, 3000); /* one reply is 3 MiB */
+	client = client_open(server);
+	client_call(&client, STATISTICS);
+	assert_served(server);
+	sleep_ms(300);
+	while ((n = recv(client.fd, bytes, sizeof(bytes), 0)) > 0)
+		got += (size_t)n;
+	assert_true(n == 0 || errno == ECONNRESET);
+	assert_true(got < 1024 * 1024);
+	client_close(&client);
+	assert_served(server);
+	server_stop(server);
+}
+
+/* --- clients that go, and many of them ---------------------------------------------------------------- */
+
+static void disconnecting_at_any_time_disturbs_nobody(void **state)
+{
+	struct client steady = client_open(*state);
+	char byte;
+
+	for (int i = 0; i < 200; i++) {
+		struct client client = client_open(*state);
+
+		client_send(&client, STATISTICS, i % 3 ? sizeof(STATISTICS) : 7);
+		if (i % 3 == 2)
+			assert_int_equal(recv(client.fd, &byte, 1, 0), 1); /* in the middle of the reply */
+		client_close(&client);
+		if (i % 20 == 0) {
+			client_call(&steady, STATUS);
+			assert_reply_has(&steady, "pid");
+		}
+	}
+	client_close(&steady);
+}
+
+static void flooding_client_does_not_hold_up_others(void **state)
+{
+	struct client client = client_open(*state);
+	pid_t sender, reader;
+
+	fflush(NULL);
+	sender = fork();
+	if (sender == 0)
+		for (;;)
+			client_call(&client, STATISTICS);
+	reader = fork();
+	if (reader == 0)
+		for (;;)
+			varlink_reply_done(&(struct varlink_reply){ client_reply(&client).root, 0, 0, 0 });
+	for (int i = 0; i < 20; i++)
+		assert_served(*state);
+	kill(sender, SIGKILL);
+	kill(reader, SIGKILL);
+	wait_for(sender);
+	wait_for(reader);
+	client_close(&client);
+}
+
+static void client_33_is_refused(void **state)
+{
+	struct client clients[32], extra;
+	struct varlink_reply reply;
+
+	for (int i = 0; i < 32; i++) {
+		clients[i] = client_open(*state);
+		client_call(&clients[i], STATUS);
+		assert_reply_has(&clients[i], "pid");
+	}
+	extra = client_open(*state);
+	reply = client_reply(&extra);
+	assert_string_equal(reply.error, FANCAP_ERROR_TOO_MANY_CLIENTS);
+	assert_int_equal(json_integer_value(json_object_get(reply.parameters, "limit")), 32);
+	varlink_reply_done(&reply);
+	assert_end(&extra);
+	client_close(&extra);
+
+	/* The others go on, and a place that becomes free is given away. */
+	client_call(&clients[31], STATUS);
+	assert_reply_has(&clients[31], "pid");
+	client_close(&clients[0]);
+	sleep_ms(50);
+	assert_served(*state);
+	for (int i = 1; i < 32; i++)
+		client_close(&clients[i]);
+}
+
+/* User and system time of a child so far, from /proc. */
+static unsigned long cpu_ticks(pid_t pid)
+{
+	unsigned long user = 0, sys = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys), 2);
+	fclose(file);
+	return user + sys;
+}
+
+static void running_out_of_descriptors_does_not_spin(void **state)
+{
+	struct server *server = *state;
+	struct rlimit limit = { 0 }, none;
+	struct client client;
+	unsigned long before;
+
+	assert_int_equal(prlimit(server->pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	none = limit;
+	none.rlim_cur = 3;
+	assert_int_equal(prlimit(server->pid, RLIMIT_NOFILE, &none, NULL), 0);
+	client = client_open(server);
+	client_call(&client, STATUS);
+	before = cpu_ticks(server->pid);
+	sleep_ms(500);
+	assert_true(cpu_ticks(server->pid) - before < (unsigned long)sysconf(_SC_CLK_TCK) / 10);
+
+	/* It waits in the queue, and is answered when there are descriptors again. */
+	assert_int_equal(prlimit(server->pid, RLIMIT_NOFILE, &limit, NULL), 0);
+	assert_reply_has(&client, "pid");
+	client_close(&client);
+}
+
+static size_t descriptors_of(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+	size_t n = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+		n += lstat(path, &st) == 0;
+	}
+	return n;
+}
+
+static void no_descriptors_leak(void **state)
+{
+	struct server *server = *state;
+	size_t before;
+
+	assert_served(server);
+	sleep_ms(50);
+	before = descriptors_of(server->pid);
+	disconnecting_at_any_time_disturbs_nobody(state);
+	assert_refused(server, "x", 2, "JSON");
+	sleep_ms(100);
+	assert_int_equal(descriptors_of(server->pid), before);
+}
+
+/* --- the socket itself ------------------------------------------------------------------------------- */
+
+static void socket_is_for_owner_and_group(void **state)
+{
+	struct server *server = *state;
+	struct stat st;
+
+	assert_int_equal(stat(server->path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0660);
+}
+
+struct watch {
+	const char *path;
+	atomic_bool stop;
+	atomic_uint seen;
+	mode_t widest;
+};
+
+static void *watch_mode(void *arg)
+{
+	struct watch *watch = arg;
+	struct stat st;
+
+	while (!watch->stop)
+		if (lstat(watch->path, &st) == 0) {
+			watch->widest |= st.st_mode & 07777;
+			watch->seen++;
+		}
+	return NULL;
+}
+
+/* A base, a control socket with the default limits on path; both made and gone within one test. */
+static struct control *control_new(struct event_base *base, const char *path, int listen_fd, int *ret_r,
+				   struct fancap_error *err)
+{
+	static struct fake_source fake = { .n_workers = 1 };
+	struct control_options options = {
+		.path = path, .listen_fd = listen_fd, .group = (gid_t)-1, .source = fake_source(&fake),
+	};
+	struct control *control = NULL;
+
+	*ret_r = control_open(base, &options, &control, err);
+	return control;
+}
+
+static void socket_is_not_wider_for_an_instant(void **state)
+{
+	char directory[] = "/tmp/fancap-test-XXXXXX", path[64];
+	struct watch watch = { .path = path };
+	struct event_base *base = event_base_new();
+	mode_t mask = umask(0);
+	pthread_t thread;
+	int r;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/s", directory);
+	assert_int_equal(pthread_create(&thread, NULL, watch_mode, &watch), 0);
+	for (int i = 0; i < 20000 && (i < 500 || watch.seen < 1000); i++) {
+		control_close(control_new(base, path, -1, &r, NULL));
+		assert_int_equal(r, 0);
+	}
+	watch.stop = true;
+	pthread_join(thread, NULL);
+	umask(mask);
+	assert_true(watch.seen > 0);
+	assert_int_equal(watch.widest, 0660);
+	event_base_free(base);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+static void umask_does_not_narrow_it(void **state)
+{
+	char directory[] = "/tmp/fancap-test-XXXXXX", path[64];
+	struct event_base *base = event_base_new();
+	mode_t mask = umask(077);
+	struct control *control;
+	struct stat st;
+	int r;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/s", directory);
+	control = control_new(base, path, -1, &r, NULL);
+	umask(mask);
+	assert_int_equal(r, 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
+	control_close(control);
+	event_base_free(base);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+static void socket_of_a_dead_daemon_is_replaced(void **state)
+{
+	struct server *server = *state;
+	struct stat st;
+
+	kill(server->pid, SIGKILL);
+	assert_int_equal(wait_for(server->pid), -SIGKILL);
+	assert_int_equal(stat(server->path, &st), 0);
+	server->pid = serve(server->path, NULL, 1);
+	for (int i = 0, fd = -1; i < 500 && fd < 0; i++) {
+		sleep_ms(10);
+		fd = try_connect(server->path);
+		if (fd >= 0)
+			close(fd);
+	}
+	assert_served(server);
+}
+
+static void assert_open_fails(const char *path, int expected, const char *part)
+{
+	struct event_base *base = event_base_new();
+	struct fancap_error err = { .text = "" };
+	int r;
+
+	assert_null(control_new(base, path, -1, &r, &err));
+	event_base_free(base);
+	assert_int_equal(r, expected);
+	if (!strstr(err.text, part))
+		fail_msg("%s", err.text);
+}
+
+static void socket_of_a_live_daemon_is_not_taken(void **state)
+{
+	struct server *server = *state;
+	char expected[160];
+
+	snprintf(expected, sizeof(expected), "another fancapd (pid %d) is running on %s", (int)server->pid,
+		 server->path);
+	assert_open_fails(server->path, -EADDRINUSE, expected);
+	assert_served(server);
+}
+
+static void socket_of_somebody_else_is_not_taken(void **state)
+{
+	char directory[] = "/tmp/fancap-test-XXXXXX", path[64];
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/s", directory);
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_open_fails(path, -EADDRINUSE, "another fancapd is running on");
+	assert_int_equal(stat(path, &st), 0);
+	close(fd);
+	unlink(path);
+
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	assert_open_fails(path, -EEXIST, "no socket");
+	assert_int_equal(stat(path, &st), 0);
+	unlink(path);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+/* Many daemons start at once where a dead one's socket is: one serves, all others are told. */
+static void of_daemons_that_start_together_one_serves(void **state)
+{
+	struct server *server = *state;
+	pid_t pids[8];
+	int alive = 0;
+
+	for (int round = 0; round < 10; round++) {
+		kill(server->pid, SIGKILL);
+		wait_for(server->pid);
+		for (int i = 0; i < 8; i++)
+			pids[i] = serve(server->path, NULL, 1);
+		for (alive = 8; alive > 1; alive--) {
+			int status;
+			pid_t pid = waitpid(-1, &status, 0);
+
+			assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+			for (int i = 0; i < 8; i++)
+				if (pids[i] == pid)
+					pids[i] = 0;
+		}
+		for (int i = 0; i < 8; i++)
+			if (pids[i])
+				server->pid = pids[i];
+		assert_served(server);
+	}
+}
+
+static void missing_directory_is_made_but_not_its_parent(void **state)
+{
+	char directory[] = "/tmp/fancap-test-XXXXXX", made[64], path[80];
+	struct event_base *base = event_base_new();
+	struct stat st;
+	int r;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(made, sizeof(made), "%s/run", directory);
+	snprintf(path, sizeof(path), "%s/s", made);
+	control_close(control_new(base, path, -1, &r, NULL));
+	assert_int_equal(r, 0);
+	assert_int_equal(stat(made, &st), 0);
+	assert_int_equal(st.st_mode & 07777 & ~0750U, 0);
+	assert_int_equal(rmdir(made), 0);
+	event_base_free(base);
+
+	snprintf(path, sizeof(path), "%s/a/b/s", directory);
+	assert_open_fails(path, -ENOENT, "cannot make its directory");
+	assert_int_equal(rmdir(directory), 0);
+}
+
+static void path_that_is_too_long_is_said_so(void **state)
+{
+	char path[201];
+
+	(void)state;
+	memset(path, 'x', sizeof(path) - 1);
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	assert_open_fails(path, -ENAMETOOLONG, "1 to 107 bytes, this one 200");
+	assert_open_fails("", -EINVAL, "this one 0");
+}
+
+static void given_socket_is_served_and_not_removed(void **state)
+{
+	char directory[] = "/tmp/fancap-test-XXXXXX", path[64];
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct event_base *base = event_base_new();
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), peer, r;
+	struct control *control;
+	char byte;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/s", directory);
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_null(control_new(base, NULL, fd, &r, NULL)); /* it does not listen yet */
+	assert_int_equal(r, -EINVAL);
+	assert_int_equal(listen(fd, 8), 0);
+	control = control_new(base, NULL, fd, &r, NULL);
+	assert_int_equal(r, 0);
+	peer = try_connect(path);
+	assert_int_equal(send(peer, STATUS, sizeof(STATUS), 0), sizeof(STATUS));
+	for (int i = 0; i < 10; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(recv(peer, &byte, 1, 0), 1);
+	assert_int_equal(byte, '{');
+	close(peer);
+	control_close(control);
+	event_base_free(base);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+#define with_server(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		with_server(calls_are_answered),
+		with_server(pipelined_calls_are_answered_in_order),
+		with_server(calls_may_come_byte_by_byte),
+		with_server(oneway_calls_are_not_answered),
+		with_server(more_is_answered_once),
+		with_server(answers_reach_a_client_that_sends_no_more),
+		with_server(wrong_calls_leave_the_connection_open),
+		with_server(nonsense_is_refused),
+		with_server(nesting_is_limited),
+		with_server(request_of_64_kib_is_answered),
+		with_server(larger_request_is_refused),
+		with_server(calls_before_nonsense_are_answered),
+		with_server(truncated_request_is_refused),
+		with_server(half_sent_request_is_closed_in_time),
+		with_server(dripping_request_is_closed_in_time),
+		with_server(idle_client_is_left_alone),
+		with_server(client_that_reads_nothing_is_dropped),
+		with_server(slow_reader_gets_all_replies),
+		cmocka_unit_test(unread_output_is_limited),
+		with_server(disconnecting_at_any_time_disturbs_nobody),
+		with_server(flooding_client_does_not_hold_up_others),
+		with_server(client_33_is_refused),
+		with_server(running_out_of_descriptors_does_not_spin),
+		with_server(no_descriptors_leak),
+		with_server(socket_is_for_owner_and_group),
+		cmocka_unit_test(socket_is_not_wider_for_an_instant),
+		cmocka_unit_test(umask_does_not_narrow_it),
+		with_server(socket_of_a_dead_daemon_is_replaced),
+		with_server(socket_of_a_live_daemon_is_not_taken),
+		cmocka_unit_test(socket_of_somebody_else_is_not_taken),
+		with_server(of_daemons_that_start_together_one_serves),
+		cmocka_unit_test(missing_directory_is_made_but_not_its_parent),
+		cmocka_unit_test(path_that_is_too_long_is_said_so),
+		cmocka_unit_test(given_socket_is_served_and_not_removed),
+	};
+
+	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef VARLINK_INTERFACES_H
+#define VARLINK_INTERFACES_H
+
+/* The texts of doc/io.fancap.varlink and doc/org.varlink.service.varlink, put into C by varlink/embed.awk. */
+extern const char varlink_io_fancap[];
+extern const char varlink_org_varlink_service[];
+
+#define FANCAP_INTERFACE "io.fancap"
+#define FANCAP_ERROR_NO_SUCH_INTERFACE FANCAP_INTERFACE ".NoSuchInterface"
+#define FANCAP_ERROR_PROTOCOL FANCAP_INTERFACE ".ProtocolError"
+#define FANCAP_ERROR_TOO_MANY_CLIENTS FANCAP_INTERFACE ".TooManyClients"
+#define FANCAP_ERROR_UNAVAILABLE FANCAP_INTERFACE ".Unavailable"
+
+#endif
