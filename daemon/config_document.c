@@ -85,12 +85,19 @@ static struct config_place offset_place(const struct config_document *document, 
 	return place;
 }
 
+/** Nothing after the colon, unlike `""`. */
+static bool node_is_empty(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0 &&
+	       node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
 struct config_place config_document_place(const struct config_document *document,
 					  const yaml_node_t *key, const yaml_node_t *value)
 {
 	if (!value)
 		return mark_place(document, &(yaml_mark_t){0});
-	if (key && (value->type != YAML_SCALAR_NODE || value->data.scalar.length == 0))
+	if (key && (value->type != YAML_SCALAR_NODE || node_is_empty(value)))
 		return mark_place(document, &key->start_mark);
 	return mark_place(document, &value->start_mark);
 }
@@ -193,12 +200,6 @@ static int events_check(struct config_document *document, yaml_parser_t *parser,
 			return -EINVAL;
 	}
 	return 0;
-}
-
-static bool node_is_empty(const yaml_node_t *node)
-{
-	return node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0 &&
-	       node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
 static int tree_load(struct config_document *document, yaml_parser_t *parser,

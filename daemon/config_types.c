@@ -176,8 +176,11 @@ static int quantity_parse(const struct config_option *option, const char *text, 
 
 	if (!option->none || strcmp(text, "none") != 0)
 		r = parse(text, &number, err);
-	if (r == -EINVAL)
+	if (r == -EINVAL) {
+		if (option->none && err)
+			strncat(err->text, ", or none", sizeof(err->text) - strlen(err->text) - 1);
 		return r;
+	}
 	if (r == 0 && option->none && number == 0) {
 		*ret = 0;
 		return 0;
@@ -188,7 +191,7 @@ static int quantity_parse(const struct config_option *option, const char *text, 
 	}
 	format(option->min, min);
 	format(option->max, max);
-	fancap_error_set(err, "%.64s is out of range; allowed: %s to %s%s", text, min, max,
+	fancap_error_set(err, "'%.64s' is out of range; allowed: %s to %s%s", text, min, max,
 			 option->none ? ", or none" : "");
 	return -EINVAL;
 }
@@ -238,7 +241,7 @@ static int interval_parse(const struct config_option *option, const char *text, 
 		return r;
 	if (ms != 0 && MS_PER_DAY % ms != 0 && ms % MS_PER_DAY != 0) {
 		fancap_error_set(err,
-				 "%s does not divide 24h evenly; allowed: what does, such as 10s, "
+				 "'%s' does not divide 24h evenly; allowed: what does, such as 10s, "
 				 "60s, 15min, 1h, and multiples of 24h",
 				 text);
 		return -EINVAL;

@@ -78,6 +78,8 @@ static int quantity_parse(const struct quantity *quantity, const char *text, uin
 	uint64_t number = 0;
 	int r = digits_parse(&rest, &number);
 
+	if (r == 0 && *rest == '.')
+		r = -EINVAL;
 	if (r == -EINVAL) {
 		fancap_error_set(err, "'%.64s' is not a whole number with a unit, such as %s (units: %s)",
 				 text, quantity->example, quantity->allowed);

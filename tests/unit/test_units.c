@@ -50,7 +50,7 @@ static const struct bad bad_sizes[] = {
 	{"+1", -EINVAL, "not a whole number"},
 	{" 1", -EINVAL, "not a whole number"},
 	{"0x10", -EINVAL, "unknown unit"},
-	{"1.5GiB", -EINVAL, "unknown unit"},
+	{"1.5GiB", -EINVAL, "not a whole number"},
 	{"1MB", -EINVAL, "allowed: B, KiB, MiB, GiB, TiB"},
 	{"1mib", -EINVAL, "unknown unit"},
 	{"1MiB ", -EINVAL, "unknown unit"},
