@@ -42,8 +42,10 @@ int fancap_walk_start(struct fancap_walk *walk, const void *block, uint32_t bloc
 	};
 	if (walk->left == 0)
 		return 0;
-	if (h->blk_len > block_bytes || h->offset_to_first_pkt < sizeof(struct tpacket_block_desc))
+	if (h->blk_len > block_bytes || h->offset_to_first_pkt < sizeof(struct tpacket_block_desc)) {
+		walk->limit = 0; /* whoever goes on all the same gets nowhere */
 		return -EBADMSG;
+	}
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "fancap/geometry.h"
@@ -21,6 +22,14 @@ static uint64_t round_up(uint64_t value, uint64_t step)
 	return (value + step - 1) / step * step;
 }
 
+/* The multiple of step next to value, but not 0. */
+static uint64_t round_near(uint64_t value, uint64_t step)
+{
+	uint64_t below = value / step * step;
+
+	return below == 0 || value - below >= step - step / 2 ? below + step : below;
+}
+
 /* Bytes of a block before its first slot: BLK_PLUS_PRIV() in the kernel. */
 static uint32_t block_head_bytes(uint16_t priv_bytes)
 {
@@ -34,21 +43,32 @@ static uint32_t slot_head_bytes(uint16_t reserve_bytes)
 	return (uint32_t)round_up(SLOT_HEADERS_BYTES + 16, TPACKET_ALIGNMENT) + reserve_bytes;
 }
 
+/* tp_mac and tp_net are 16 bits wide: tpacket_rcv() drops every packet whose network header lies beyond. */
+static int check_reserve(const struct fancap_ring_params *p, struct fancap_error *err)
+{
+	if (slot_head_bytes(p->reserve_bytes) > UINT16_MAX) {
+		fancap_error_set(err, "reserve of %u bytes puts packets where the kernel drops them: "
+				 "at most %u bytes are allowed", p->reserve_bytes,
+				 UINT16_MAX - slot_head_bytes(0));
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_block(const struct fancap_ring_params *p, uint32_t page, struct fancap_error *err)
 {
+	uint32_t max = (uint32_t)INT_MAX / page * page;
 	uint32_t min = block_head_bytes(p->priv_bytes) + SLOT_HEADERS_BYTES + p->reserve_bytes;
-	uint32_t kept = p->snaplen < FRAME_USUAL_MAX ? p->snaplen : FRAME_USUAL_MAX;
-	uint64_t head = block_head_bytes(p->priv_bytes) + slot_head_bytes(p->reserve_bytes);
 
-	if (p->block_bytes == 0 || p->block_bytes > INT_MAX) {
+	if (p->block_bytes == 0 || p->block_bytes > max) {
 		fancap_error_set(err, "block size %u is out of range: %u to %u bytes are allowed",
-				 p->block_bytes, page, (uint32_t)INT_MAX / page * page);
+				 p->block_bytes, page, max);
 		return -EINVAL;
 	}
 	if (p->block_bytes % page != 0) {
 		fancap_error_set(err, "block size %u is not a multiple of the page size %u: "
 				 "the nearest that is, is %llu", p->block_bytes, page,
-				 (unsigned long long)round_up(p->block_bytes, page));
+				 (unsigned long long)round_near(p->block_bytes, page));
 		return -EINVAL;
 	}
 	if (p->block_bytes < min) {
@@ -57,18 +77,29 @@ static int check_block(const struct fancap_ring_params *p, uint32_t page, struct
 				 p->reserve_bytes, (unsigned long long)round_up(min, page));
 		return -EINVAL;
 	}
-	if (p->block_bytes < head + kept) {
-		fancap_error_set(err, "block size %u cannot hold a packet of %u bytes, so packets "
-				 "would be cut short of snaplen %u: use a block size of at least %llu "
-				 "or a snaplen of at most %lld", p->block_bytes, kept, p->snaplen,
-				 (unsigned long long)round_up(head + kept, page),
-				 (long long)p->block_bytes - (long long)head);
-		return -EINVAL;
-	}
 	return 0;
 }
 
-static int check_size(const struct fancap_ring_params *p, struct fancap_error *err)
+/* Ours, not the kernel's, which would cut packets to what a block holds. */
+static int check_snaplen(const struct fancap_ring_params *p, uint32_t page, struct fancap_error *err)
+{
+	uint32_t kept = p->snaplen < FRAME_USUAL_MAX ? p->snaplen : FRAME_USUAL_MAX;
+	uint32_t head = block_head_bytes(p->priv_bytes) + slot_head_bytes(p->reserve_bytes);
+	char alternative[64] = "";
+
+	if (p->block_bytes >= head + kept)
+		return 0;
+	if (p->block_bytes > head)
+		snprintf(alternative, sizeof(alternative), " or a snaplen of at most %u",
+			 p->block_bytes - head);
+	fancap_error_set(err, "block size %u cannot hold a packet of %u bytes, so packets would be cut "
+			 "short of snaplen %u: use a block size of at least %llu%s",
+			 p->block_bytes, kept, p->snaplen,
+			 (unsigned long long)round_up(head + kept, page), alternative);
+	return -EINVAL;
+}
+
+static int check_size(const struct fancap_ring_params *p, uint32_t page, struct fancap_error *err)
 {
 	uint64_t blocks = p->size_bytes / p->block_bytes;
 
@@ -82,15 +113,19 @@ static int check_size(const struct fancap_ring_params *p, struct fancap_error *e
 		fancap_error_set(err, "ring size %llu is not a multiple of the block size %u: "
 				 "the nearest that is, is %llu", (unsigned long long)p->size_bytes,
 				 p->block_bytes,
-				 (unsigned long long)(blocks * p->block_bytes));
+				 (unsigned long long)round_near(p->size_bytes, p->block_bytes));
 		return -EINVAL;
 	}
 	if (blocks > BLOCKS_MAX) {
-		fancap_error_set(err, "ring of %llu blocks: the kernel handles at most %u; use blocks of "
-				 "at least %llu bytes, or a ring size of at most %llu",
-				 (unsigned long long)blocks, BLOCKS_MAX,
-				 (unsigned long long)round_up(p->size_bytes / BLOCKS_MAX + 1, 4096),
-				 (unsigned long long)p->block_bytes * BLOCKS_MAX);
+		uint64_t larger = round_up(p->size_bytes / BLOCKS_MAX + 1, page);
+		char alternative[64] = "";
+
+		if (larger <= INT_MAX)
+			snprintf(alternative, sizeof(alternative), " use blocks of at least %llu bytes, or",
+				 (unsigned long long)larger);
+		fancap_error_set(err, "ring of %llu blocks: the kernel handles at most %u;%s a ring size of "
+				 "at most %llu is allowed", (unsigned long long)blocks, BLOCKS_MAX,
+				 alternative, (unsigned long long)p->block_bytes * BLOCKS_MAX);
 		return -EINVAL;
 	}
 	if (p->size_bytes > SIZE_MAX / 2) {
@@ -104,6 +139,7 @@ static int check_size(const struct fancap_ring_params *p, struct fancap_error *e
 int fancap_geometry_plan(const struct fancap_ring_params *params, struct fancap_geometry *ret,
 			 struct fancap_error *err)
 {
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
 	int r;
 
 	if (params->snaplen == 0) {
@@ -115,9 +151,13 @@ int fancap_geometry_plan(const struct fancap_ring_params *params, struct fancap_
 				 params->block_timeout_ms);
 		return -EINVAL;
 	}
-	r = check_block(params, (uint32_t)sysconf(_SC_PAGESIZE), err);
+	r = check_reserve(params, err);
 	if (r == 0)
-		r = check_size(params, err);
+		r = check_block(params, page, err);
+	if (r == 0)
+		r = check_snaplen(params, page, err);
+	if (r == 0)
+		r = check_size(params, page, err);
 	if (r < 0)
 		return r;
 

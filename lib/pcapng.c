@@ -183,18 +183,21 @@ size_t fancap_pcapng_isb(void *dst, const struct fancap_pcapng_statistics *s)
 	return block_end(dst, p);
 }
 
-/* A tag can only go back behind two MAC addresses that were captured. */
+/* Bytes that the kernel took off the packet: a tag stands behind two MAC addresses only. */
 static uint32_t tag_bytes(const struct fancap_packet *packet)
 {
-	if (packet->vlan_tpid == 0 || packet->mac_len < MAC_ADDRESSES_BYTES ||
-	    packet->caplen < MAC_ADDRESSES_BYTES)
-		return 0;
-	return VLAN_TAG_BYTES;
+	return packet->vlan_tpid != 0 && packet->mac_len >= MAC_ADDRESSES_BYTES ? VLAN_TAG_BYTES : 0;
+}
+
+/* A packet cut before the tag's place stays as it is. */
+static bool tag_fits(const struct fancap_packet *packet)
+{
+	return tag_bytes(packet) != 0 && packet->caplen >= MAC_ADDRESSES_BYTES;
 }
 
 static uint32_t kept_bytes(const struct fancap_packet *packet, uint32_t snaplen)
 {
-	uint32_t whole = packet->caplen + tag_bytes(packet);
+	uint32_t whole = packet->caplen + (tag_fits(packet) ? VLAN_TAG_BYTES : 0);
 
 	return whole < snaplen ? whole : snaplen;
 }
@@ -240,7 +243,6 @@ static uint8_t *put_tagged(uint8_t *p, const struct fancap_packet *packet, uint3
 size_t fancap_pcapng_epb(void *dst, const struct fancap_packet *packet, uint32_t snaplen,
 			 uint64_t dropcount)
 {
-	uint32_t tag = tag_bytes(packet);
 	uint32_t kept = kept_bytes(packet, snaplen);
 	uint32_t length = (uint32_t)epb_bytes(kept, dropcount);
 	uint8_t *p = dst;
@@ -250,8 +252,8 @@ size_t fancap_pcapng_epb(void *dst, const struct fancap_packet *packet, uint32_t
 	p = put32(p, 0); /* interface */
 	p = put_time(p, packet->time_ns);
 	p = put32(p, kept);
-	p = put32(p, packet->len + tag);
-	p = tag != 0 ? put_tagged(p, packet, kept) : put(p, packet->data, kept);
+	p = put32(p, packet->len + tag_bytes(packet));
+	p = tag_fits(packet) ? put_tagged(p, packet, kept) : put(p, packet->data, kept);
 	p = pad(p, kept);
 	p = option_header(p, EPB_FLAGS, 4);
 	p = put32(p, epb_flags(packet->type));

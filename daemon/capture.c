@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/capture.h"
+#include "daemon/log.h"
+#include "daemon/paths.h"
+
+static void fill_settings(const struct config *config, const struct config_interface *interface,
+			  struct recorder_settings *ret)
+{
+	ret->rotate_size_bytes = config->storage.rotate.size_bytes;
+	ret->rotate_interval_ns = config->storage.rotate.interval_ns;
+	ret->snaplen = interface->snaplen;
+	snprintf(ret->filter, sizeof(ret->filter), "%s",
+		 interface->filter != NULL ? interface->filter : "");
+}
+
+/* Workers make the folders they need; that they will be able to is better known now. */
+static int open_folder(const struct config *config, struct capture *capture, struct fancap_error *err)
+{
+	const char *name = capture->config->name;
+	int r;
+
+	if (asprintf(&capture->folder, "%s/%s", config->storage.directory, name) < 0) {
+		capture->folder = NULL;
+		return -ENOMEM;
+	}
+	r = path_make(capture->folder, 0750);
+	if (r == 0 && access(capture->folder, W_OK | X_OK) < 0)
+		r = -errno;
+	if (r < 0)
+		fancap_error_set(err, "%s: cannot record to %s: %s", name, capture->folder, strerror(-r));
+	return r;
+}
+
+static int open_geometry(struct capture *capture, struct fancap_error *err)
+{
+	const struct config_interface *interface = capture->config;
+	const struct fancap_ring_params params = {
+		.size_bytes = interface->ring.size_bytes,
+		.block_bytes = interface->ring.block_bytes,
+		.block_timeout_ms = interface->ring.block_timeout_ms,
+		.snaplen = interface->snaplen,
+		.reserve_bytes = capture->link.reserve_bytes,
+	};
+	struct fancap_error why;
+	int r;
+
+	r = fancap_geometry_plan(&params, &capture->geometry, &why);
+	if (r < 0)
+		fancap_error_set(err, "%s: %s", interface->name, why.text);
+	return r;
+}
+
+static int open_group(struct capture *capture, struct fancap_error *err)
+{
+	const struct config_interface *interface = capture->config;
+	const struct fancap_group_params params = {
+		.interface = interface->name,
+		.ifindex = capture->link.ifindex,
+		.members = interface->workers,
+		.mode = interface->fanout.mode,
+		.flags = (interface->fanout.defragment ? FANCAP_FANOUT_FLAG_DEFRAGMENT : 0u) |
+			 (interface->fanout.rollover ? FANCAP_FANOUT_FLAG_ROLLOVER : 0u) |
+			 (interface->direction == CONFIG_DIRECTION_IN ? FANCAP_FANOUT_FLAG_IGNORE_OUTGOING
+								      : 0u),
+		.geometry = &capture->geometry,
+		.promiscuous = interface->promiscuous,
+	};
+
+	return fancap_group_open(&params, &capture->group, err);
+}
+
+static int open_ledgers(struct capture *capture)
+{
+	capture->rings = calloc(capture->config->workers, sizeof(*capture->rings));
+	if (capture->rings == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < capture->config->workers; i++) {
+		capture->rings[i].ledger = ledger_map();
+		if (capture->rings[i].ledger == NULL)
+			return -errno;
+	}
+	return 0;
+}
+
+int capture_open(const struct config *config, const struct config_interface *interface,
+		 struct capture *ret, struct fancap_error *err)
+{
+	struct capture capture = {.config = interface};
+	struct fancap_error why;
+	int r;
+
+	r = fancap_link_query(interface->name, &capture.link, &why);
+	if (r < 0) {
+		fancap_error_set(err, "%s: %s", interface->name, why.text);
+		return r;
+	}
+	if (!capture.link.up)
+		log_printf(LOG_WARNING, NULL, &(struct log_context){interface->name, -1},
+			   "the interface is down; packets are recorded when it comes up");
+	fill_settings(config, interface, &capture.settings);
+	r = open_folder(config, &capture, err);
+	if (r == 0)
+		r = open_geometry(&capture, err);
+	if (r == 0)
+		r = open_group(&capture, err);
+	if (r == 0) {
+		r = open_ledgers(&capture);
+		if (r < 0)
+			fancap_error_set(err, "%s: no memory for the ledgers", interface->name);
+	}
+	if (r < 0) {
+		capture_close(&capture);
+		return r;
+	}
+	*ret = capture;
+	return 0;
+}
+
+int capture_filter_compile(const struct capture *capture, const struct config_interface *interface,
+			   struct fancap_filter *ret, struct fancap_error *err)
+{
+	struct fancap_error why;
+	int r;
+
+	r = fancap_filter_compile(interface->filter, (int)capture->link.linktype, interface->snaplen,
+				  interface->name, ret, &why);
+	if (r < 0)
+		fancap_error_set(err, "%s: filter \"%s\": %s", interface->name,
+				 interface->filter != NULL ? interface->filter : "", why.text);
+	return r;
+}
+
+int capture_gate_open(const struct capture *capture, struct fancap_error *err)
+{
+	struct fancap_filter filter;
+	struct fancap_error why;
+	int r;
+
+	r = capture_filter_compile(capture, capture->config, &filter, err);
+	if (r < 0)
+		return r;
+	r = fancap_group_gate_open(&capture->group, &filter, &why);
+	if (r < 0)
+		fancap_error_set(err, "%s: %s", capture->config->name, why.text);
+	fancap_filter_done(&filter);
+	return r;
+}
+
+void capture_gate_close(const struct capture *capture)
+{
+	int r = fancap_group_gate_close(&capture->group);
+
+	if (r < 0)
+		log_printf(LOG_ERR, NULL, &(struct log_context){capture->config->name, -1},
+			   "cannot close the gate: %s", strerror(-r));
+}
+
+int capture_apply(struct capture *capture, const struct config *config,
+		  const struct config_interface *interface, const struct fancap_filter *filter,
+		  struct fancap_error *err)
+{
+	struct fancap_error why;
+	int r;
+
+	r = fancap_group_gate_open(&capture->group, filter, &why);
+	if (r < 0) {
+		fancap_error_set(err, "%s: %s", interface->name, why.text);
+		return r;
+	}
+	capture->config = interface;
+	fill_settings(config, interface, &capture->settings);
+	return 0;
+}
+
+void capture_read_kernel(struct capture *capture, unsigned worker)
+{
+	struct capture_ring *ring = &capture->rings[worker];
+	int r = fancap_stats_read(capture->group.fds[worker], &ring->kernel);
+
+	if (r < 0)
+		log_printf(LOG_ERR, NULL, &(struct log_context){capture->config->name, (int)worker},
+			   "PACKET_STATISTICS: %s", strerror(-r));
+	ledger_set_kernel(ring->ledger, &ring->kernel);
+}
+
+void capture_read_kernel_all(struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->group.members; i++)
+		capture_read_kernel(capture, i);
+}
+
+uint64_t capture_delivered(const struct capture *capture, unsigned worker)
+{
+	const struct fancap_stats *kernel = &capture->rings[worker].kernel;
+
+	return kernel->packets - kernel->drops;
+}
+
+void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
+{
+	struct capture_ring *ring = &capture->rings[worker];
+	struct statistics_counters *counters = &ret->counters;
+	struct ledger_commit commit;
+
+	ledger_read(ring->ledger, &commit);
+	capture_read_kernel(capture, worker);
+	ret->worker = worker;
+	ret->cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[worker] : -1;
+	ret->ring_blocks = capture->geometry.req.tp_block_nr;
+	ret->ring_blocks_used = ledger_blocks_held(ring->ledger);
+	counters->packets_seen = ring->kernel.packets;
+	counters->packets_dropped = ring->kernel.drops;
+	counters->ring_freezes = ring->kernel.freezes;
+	counters->packets_written = commit.packets_written;
+	counters->bytes_written = commit.bytes_written;
+	for (int i = 0; i < DISCARD_REASONS; i++)
+		counters->discarded_by_reason[i] = commit.discarded[i];
+}
+
+void capture_close(struct capture *capture)
+{
+	fancap_group_close(&capture->group);
+	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++)
+		ledger_unmap(capture->rings[i].ledger);
+	free(capture->rings);
+	free(capture->folder);
+	*capture = (struct capture){0};
+}

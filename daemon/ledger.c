@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "daemon/ledger.h"
+
+#define CACHE_LINE 64
+#define COMMIT_WORDS (sizeof(struct ledger_commit) / sizeof(uint64_t))
+
+_Static_assert(sizeof(struct ledger_commit) % sizeof(uint64_t) == 0, "a commit is words");
+
+/* Members are grouped by who writes them, a cache line (or more) each. */
+struct ledger {
+	/* the worker: twice per write */
+	_Alignas(CACHE_LINE) _Atomic uint64_t generation; /* commits[generation % 2] is current */
+	_Atomic uint64_t commits[2][COMMIT_WORDS];
+	/* the worker: twice per block */
+	_Alignas(CACHE_LINE) _Atomic uint64_t attempt;
+	_Atomic uint32_t blocks_held;
+	/* the supervisor: once a second */
+	_Alignas(CACHE_LINE) _Atomic uint64_t kernel_drops;
+	_Atomic uint64_t kernel_reads;
+	/* the supervisor: when a worker died */
+	_Atomic uint64_t crash_position;
+	_Atomic uint64_t crash_count;
+	/* the worker: once per segment */
+	_Alignas(CACHE_LINE) char segment_path[LEDGER_PATH_MAX];
+};
+
+struct ledger *ledger_map(void)
+{
+	struct ledger *ledger = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (ledger == MAP_FAILED)
+		return NULL;
+	atomic_store_explicit(&ledger->attempt, LEDGER_NO_BLOCK, memory_order_relaxed);
+	atomic_store_explicit(&ledger->crash_position, LEDGER_NO_BLOCK, memory_order_relaxed);
+	return ledger;
+}
+
+void ledger_unmap(struct ledger *ledger)
+{
+	if (ledger != NULL)
+		munmap(ledger, sizeof(*ledger));
+}
+
+void ledger_publish(struct ledger *ledger, const struct ledger_commit *commit)
+{
+	uint64_t next = atomic_load_explicit(&ledger->generation, memory_order_relaxed) + 1;
+	_Atomic uint64_t *slot = ledger->commits[next % 2];
+	uint64_t words[COMMIT_WORDS];
+
+	memcpy(words, commit, sizeof(words));
+	for (size_t i = 0; i < COMMIT_WORDS; i++)
+		atomic_store_explicit(&slot[i], words[i], memory_order_relaxed);
+	/* Release: whoever sees the new generation sees its words. Killed before this, the old commit stands. */
+	atomic_store_explicit(&ledger->generation, next, memory_order_release);
+	/* A reader of the next slot must see that this generation is over before its words change. */
+	atomic_thread_fence(memory_order_release);
+}
+
+void ledger_read(const struct ledger *ledger, struct ledger_commit *ret)
+{
+	uint64_t words[COMMIT_WORDS], before, after;
+
+	do {
+		before = atomic_load_explicit(&ledger->generation, memory_order_acquire);
+		for (size_t i = 0; i < COMMIT_WORDS; i++)
+			words[i] = atomic_load_explicit(&ledger->commits[before % 2][i],
+							memory_order_relaxed);
+		/* The words are read before the second look at the generation. */
+		atomic_thread_fence(memory_order_acquire);
+		after = atomic_load_explicit(&ledger->generation, memory_order_relaxed);
+	} while (after != before);
+	memcpy(ret, words, sizeof(words));
+}
+
+char *ledger_segment_path(struct ledger *ledger)
+{
+	return ledger->segment_path;
+}
+
+void ledger_set_kernel(struct ledger *ledger, const struct fancap_stats *stats)
+{
+	atomic_store_explicit(&ledger->kernel_drops, stats->drops, memory_order_relaxed);
+	atomic_fetch_add_explicit(&ledger->kernel_reads, 1, memory_order_release);
+}
+
+uint64_t ledger_kernel_drops(const struct ledger *ledger)
+{
+	return atomic_load_explicit(&ledger->kernel_drops, memory_order_relaxed);
+}
+
+uint64_t ledger_kernel_reads(const struct ledger *ledger)
+{
+	return atomic_load_explicit(&ledger->kernel_reads, memory_order_acquire);
+}
+
+void ledger_set_attempt(struct ledger *ledger, uint64_t position)
+{
+	atomic_store_explicit(&ledger->attempt, position, memory_order_relaxed);
+}
+
+void ledger_note_crash(struct ledger *ledger)
+{
+	uint64_t position = atomic_load_explicit(&ledger->attempt, memory_order_relaxed);
+	uint64_t count = 1;
+
+	if (position == LEDGER_NO_BLOCK)
+		return;
+	if (position == atomic_load_explicit(&ledger->crash_position, memory_order_relaxed))
+		count += atomic_load_explicit(&ledger->crash_count, memory_order_relaxed);
+	atomic_store_explicit(&ledger->crash_position, position, memory_order_relaxed);
+	atomic_store_explicit(&ledger->crash_count, count, memory_order_relaxed);
+	atomic_store_explicit(&ledger->attempt, LEDGER_NO_BLOCK, memory_order_relaxed);
+}
+
+bool ledger_block_is_poison(const struct ledger *ledger, uint64_t position)
+{
+	return atomic_load_explicit(&ledger->crash_position, memory_order_relaxed) == position &&
+	       atomic_load_explicit(&ledger->crash_count, memory_order_relaxed) >= 2;
+}
+
+void ledger_set_blocks_held(struct ledger *ledger, uint32_t blocks)
+{
+	atomic_store_explicit(&ledger->blocks_held, blocks, memory_order_relaxed);
+}
+
+uint32_t ledger_blocks_held(const struct ledger *ledger)
+{
+	return atomic_load_explicit(&ledger->blocks_held, memory_order_relaxed);
+}

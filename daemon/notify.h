@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_NOTIFY_H
+#define DAEMON_NOTIFY_H
+
+/*
+ * What systemd is told (sd_notify). Without a $NOTIFY_SOCKET these do nothing.
+ */
+
+/** READY=1: every group is open. */
+void notify_ready(void);
+/** RELOADING=1; notify_ready() ends it. */
+void notify_reloading(void);
+/** STOPPING=1 */
+void notify_stopping(void);
+/** STATUS=: one line for `systemctl status`. */
+void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <cap-ng.h>
+#include <errno.h>
+#include <limits.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "daemon/privileges.h"
+
+int privileges_drop(void)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	/*
+	 * Emptying the bounding set takes CAP_SETPCAP, which the unit does not give us. Without it the set stays, but
+	 * is of no use: no_new_privs lets no exec fill the other sets from it.
+	 */
+	(void)capng_apply(CAPNG_SELECT_BOUNDS);
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+		return -EPERM;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return -errno;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE ? 0 : -EPERM;
+}
+
+/* The smallest of fds above bound, or INT_MAX. */
+static int next_above(const int *fds, size_t n, int bound)
+{
+	int best = INT_MAX;
+
+	for (size_t i = 0; i < n; i++) {
+		if (fds[i] > bound && fds[i] < best)
+			best = fds[i];
+	}
+	return best;
+}
+
+int privileges_keep_fds(const int *fds, size_t n)
+{
+	int last = STDERR_FILENO;
+
+	while (last != INT_MAX) {
+		int next = next_above(fds, n, last);
+
+		if (next - last > 1 &&
+		    close_range((unsigned)last + 1, (unsigned)next - 1, 0) < 0)
+			return -errno;
+		last = next;
+	}
+	return 0;
+}

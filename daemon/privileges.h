@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_PRIVILEGES_H
+#define DAEMON_PRIVILEGES_H
+
+#include <stddef.h>
+
+/** Give up every capability, in every set as far as allowed, and the way to regain any. @return 0 or -errno */
+int privileges_drop(void);
+
+/** Close every descriptor but stdin, stdout, stderr and these (any order). @return 0 or -errno */
+int privileges_keep_fds(const int *fds, size_t n);
+
+#endif

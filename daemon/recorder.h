@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_RECORDER_H
+#define DAEMON_RECORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/ledger.h"
+#include "daemon/log.h"
+
+/** What may change while recording. */
+struct recorder_settings {
+	uint64_t rotate_size_bytes;  ///< 0: not by size
+	uint64_t rotate_interval_ns; ///< 0: not by time
+	uint32_t snaplen;	     ///< bytes
+	char filter[4096];	     ///< if_filter, "": none
+};
+
+/** What does not. Texts are borrowed. */
+struct recorder_params {
+	const char *folder;    ///< absolute, the interface's own
+	const char *interface;
+	unsigned worker;
+	uint16_t linktype; ///< LINKTYPE_ value
+	uint64_t settle_ns; ///< how long after a rotation is due a packet of before may still come out of the ring
+	uint64_t retry_ns;  ///< pause after a failed write
+	struct log_context log;
+};
+
+/**
+ * Records blocks as pcapng segments: packs packets into a buffer, writes it when full, keeps the ledger.
+ *
+ * A block is done with when the ledger's commit is past it; only then may it be handed back to the kernel. Write errors
+ * end the segment, count what was in the buffer as discarded, and after a pause the next packets go to a new segment.
+ */
+struct recorder;
+
+/**
+ * Start recording, or go on where the ledger says that somebody left off. Opens no file before there is a packet.
+ *
+ * @return 0 or -errno
+ */
+int recorder_open(const struct recorder_params *params, const struct recorder_settings *settings,
+		  struct ledger *ledger, struct recorder **ret);
+
+/** Record a retired block: the one that the ledger's commit plus earlier calls lead to. Does not block but on disk. */
+void recorder_block(struct recorder *recorder, const void *block, uint32_t block_bytes);
+
+/** Write what is in the buffer. After this the commit is past every block recorded. */
+void recorder_flush(struct recorder *recorder);
+
+/** Finish the current segment; the next packet opens another. */
+void recorder_rotate(struct recorder *recorder);
+
+/** Finish the current segment if its time has come though no packet says so. Call now and then when idle. */
+void recorder_tick(struct recorder *recorder, uint64_t now_ns);
+
+/** Take new settings. A segment whose header they make untrue is finished first. */
+void recorder_configure(struct recorder *recorder, const struct recorder_settings *settings);
+
+/** Packets dealt with so far, over all workers this ring has had: written or discarded. Excludes the buffer. */
+uint64_t recorder_packets_done(const struct recorder *recorder);
+
+/** Finish the segment and free the recorder. NULL is fine. */
+void recorder_close(struct recorder *recorder);
+
+#endif

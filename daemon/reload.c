@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/log.h"
+#include "daemon/messages.h"
+#include "daemon/reload.h"
+
+static void refuse(const char *reason)
+{
+	log_printf(LOG_ERR, MESSAGE_RELOAD_REFUSED, NULL, "reload refused, nothing has changed: %s", reason);
+}
+
+/* Each line of the report is a message of its own. */
+static void log_lines(char *text)
+{
+	char *rest = NULL;
+
+	for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+		refuse(line);
+}
+
+static struct config *load(const char *path)
+{
+	struct config *config = NULL;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *report = open_memstream(&text, &size);
+
+	if (report == NULL) {
+		refuse("out of memory");
+		return NULL;
+	}
+	if (config_load(path, report, &config) < 0)
+		config = NULL;
+	fclose(report);
+	if (config == NULL)
+		log_lines(text);
+	free(text);
+	return config;
+}
+
+/* Which option differs that takes a new ring, a new worker or a new socket; NULL: none. */
+static const char *fixed_difference(const struct config_interface *a, const struct config_interface *b)
+{
+	if (a->workers != b->workers)
+		return "workers";
+	if (a->fanout.mode != b->fanout.mode || a->fanout.defragment != b->fanout.defragment ||
+	    a->fanout.rollover != b->fanout.rollover)
+		return "fanout";
+	if (a->ring.size_bytes != b->ring.size_bytes || a->ring.block_bytes != b->ring.block_bytes ||
+	    a->ring.block_timeout_ms != b->ring.block_timeout_ms)
+		return "ring";
+	if (a->n_cpus != b->n_cpus ||
+	    (a->n_cpus > 0 && memcmp(a->cpus, b->cpus, a->n_cpus * sizeof(a->cpus[0])) != 0))
+		return "cpus";
+	if (a->promiscuous != b->promiscuous)
+		return "promiscuous";
+	if (a->direction != b->direction)
+		return "direction";
+	return NULL;
+}
+
+static const struct config_interface *find_interface(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_interfaces; i++) {
+		if (strcmp(config->interfaces[i].name, name) == 0)
+			return &config->interfaces[i];
+	}
+	return NULL;
+}
+
+static bool needs_restart(const struct config *old, const struct config *new, char *ret_why, size_t size)
+{
+	if (strcmp(old->storage.directory, new->storage.directory) != 0) {
+		snprintf(ret_why, size, "storage.directory takes a restart");
+		return true;
+	}
+	if (strcmp(old->control.socket, new->control.socket) != 0) {
+		snprintf(ret_why, size, "control.socket takes a restart");
+		return true;
+	}
+	if (old->n_interfaces != new->n_interfaces) {
+		snprintf(ret_why, size, "adding or removing interfaces takes a restart");
+		return true;
+	}
+	for (size_t i = 0; i < old->n_interfaces; i++) {
+		const struct config_interface *a = &old->interfaces[i], *b = find_interface(new, a->name);
+		const char *option;
+
+		if (b == NULL) {
+			snprintf(ret_why, size, "adding or removing interfaces (%s) takes a restart", a->name);
+			return true;
+		}
+		option = fixed_difference(a, b);
+		if (option != NULL) {
+			snprintf(ret_why, size, "%s: %s takes a restart", a->name, option);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* All filters are compiled before the first is attached. */
+static int compile_all(const struct config *config, const struct capture *captures, size_t n,
+		       struct fancap_filter *filters)
+{
+	struct fancap_error err;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct config_interface *interface =
+			find_interface(config, captures[i].config->name);
+
+		if (capture_filter_compile(&captures[i], interface, &filters[i], &err) < 0) {
+			refuse(err.text);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int apply_all(const struct config *config, struct capture *captures, size_t n)
+{
+	struct fancap_filter *filters = calloc(n, sizeof(*filters));
+	struct fancap_error err;
+	int r = -1;
+
+	if (filters == NULL)
+		refuse("out of memory");
+	else
+		r = compile_all(config, captures, n, filters);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		/* From here on the kernel can only fail for want of memory; the interface keeps its old filter then. */
+		if (capture_apply(&captures[i], config, find_interface(config, captures[i].config->name),
+				  &filters[i], &err) < 0)
+			log_error("%s", err.text);
+	}
+	for (size_t i = 0; filters != NULL && i < n; i++)
+		fancap_filter_done(&filters[i]);
+	free(filters);
+	return r;
+}
+
+struct config *reload(const char *path, const struct config *current, struct capture *captures,
+		      size_t n_captures)
+{
+	struct config *config = load(path);
+	char why[256];
+
+	if (config == NULL)
+		return NULL;
+	if (needs_restart(current, config, why, sizeof(why))) {
+		refuse(why);
+		config_free(config);
+		return NULL;
+	}
+	if (apply_all(config, captures, n_captures) < 0) {
+		config_free(config);
+		return NULL;
+	}
+	log_set_level(config->log.level);
+	log_printf(LOG_NOTICE, MESSAGE_RELOADED, NULL, "configuration reloaded from %s", path);
+	return config;
+}

@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/capture.h"
+#include "daemon/child.h"
+#include "daemon/control.h"
+#include "daemon/log.h"
+#include "daemon/messages.h"
+#include "daemon/notify.h"
+#include "daemon/reload.h"
+#include "daemon/supervisor.h"
+
+/* From the gate's closing to the last look at the kernel's counters: packets that were past the filter arrive. */
+#define SETTLE_MS 20
+/* Workers that have not left so long after they were told to (and the block timeout) are killed. */
+#define STOP_MAX_MS 20000
+#define DROPS_LOG_SECONDS 10
+
+struct supervisor {
+	const char *config_path;
+	struct config *config;
+	struct event_base *base;
+	struct event *signals[4];
+	struct event *second_event, *settle_event, *kill_event;
+	struct control *control;
+	struct child_owner owner;
+	struct capture *captures; /* one per interface */
+	size_t n_captures;
+	struct child *children; /* of all captures, in order */
+	size_t n_children;
+	enum control_state state;
+	bool told_to_leave; /* workers have their orders */
+	uint64_t started_ns;
+	unsigned seconds;
+	uint64_t drops_logged;
+	int exit_code;
+};
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int add_timer(struct event *event, unsigned ms)
+{
+	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	return evtimer_add(event, &wait);
+}
+
+/* --- statistics ------------------------------------------------------------------------------------------------ */
+
+static void count_interface(struct supervisor *sup, size_t index, size_t first_child,
+			    struct statistics_interface *ret)
+{
+	struct capture *capture = &sup->captures[index];
+
+	ret->name = capture->config->name;
+	ret->ifindex = capture->link.ifindex;
+	ret->fanout_id = capture->group.id;
+	ret->fanout_mode = fancap_fanout_mode_name(capture->config->fanout.mode);
+	for (unsigned i = 0; i < ret->n_workers; i++) {
+		const struct child *child = &sup->children[first_child + i];
+
+		capture_count(capture, i, &ret->workers[i]);
+		ret->workers[i].pid = child->pid;
+		ret->workers[i].state = child->pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
+		ret->workers[i].counters.worker_restarts = child->restarts;
+	}
+}
+
+static struct statistics *snapshot(void *arg)
+{
+	struct supervisor *sup = arg;
+	struct statistics *stats = statistics_new(sup->n_captures);
+	size_t child = 0;
+
+	if (stats == NULL)
+		return NULL;
+	stats->time_ns = realtime_ns();
+	stats->started_ns = sup->started_ns;
+	for (size_t i = 0; i < sup->n_captures; i++) {
+		if (statistics_interface_alloc(&stats->interfaces[i], sup->captures[i].group.members) < 0) {
+			statistics_free(stats);
+			return NULL;
+		}
+		count_interface(sup, i, child, &stats->interfaces[i]);
+		child += sup->captures[i].group.members;
+	}
+	statistics_sum(stats);
+	return stats;
+}
+
+static void fill_status(void *arg, struct control_status *ret)
+{
+	const struct supervisor *sup = arg;
+
+	*ret = (struct control_status){
+		.version = PACKAGE_VERSION,
+		.state = sup->state,
+		.pid = getpid(),
+		.started_ns = sup->started_ns,
+		.config_path = sup->config_path,
+		.socket_path = sup->config->control.socket,
+	};
+}
+
+/* What an operator has to know without asking, but not every second. */
+static void log_drops(struct supervisor *sup, const struct statistics_counters *total)
+{
+	if (sup->seconds % DROPS_LOG_SECONDS != 0 || total->packets_dropped == sup->drops_logged)
+		return;
+	log_printf(LOG_WARNING, MESSAGE_PACKETS_DROPPED, NULL,
+		   "%llu packets were dropped by the kernel in the last %d s, since the rings were full (%llu in all, %.3f%%)",
+		   (unsigned long long)(total->packets_dropped - sup->drops_logged), DROPS_LOG_SECONDS,
+		   (unsigned long long)total->packets_dropped,
+		   statistics_percent(total->packets_dropped, total->packets_seen));
+	sup->drops_logged = total->packets_dropped;
+}
+
+static void on_second(evutil_socket_t fd, short what, void *arg)
+{
+	struct supervisor *sup = arg;
+	struct statistics *stats = snapshot(sup);
+
+	(void)fd;
+	(void)what;
+	if (stats == NULL)
+		return;
+	sup->seconds++;
+	log_drops(sup, &stats->total);
+	notify_status("%zu interfaces, %zu workers: %llu packets seen, %llu dropped, %llu written, %llu discarded",
+		      sup->n_captures, sup->n_children, (unsigned long long)stats->total.packets_seen,
+		      (unsigned long long)stats->total.packets_dropped,
+		      (unsigned long long)stats->total.packets_written,
+		      (unsigned long long)stats->total.packets_discarded);
+	statistics_free(stats);
+}
+
+/* --- stopping: gate closed -> packets on their way arrive -> counters read -> workers drain and leave ---------- */
+
+static bool all_gone(const struct supervisor *sup)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		if (sup->children[i].pid != 0)
+			return false;
+	}
+	return true;
+}
+
+static void order_stop(struct child *child)
+{
+	capture_read_kernel(child->capture, child->worker);
+	child_stop(child, capture_delivered(child->capture, child->worker));
+}
+
+static void on_settled(evutil_socket_t fd, short what, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	(void)fd;
+	(void)what;
+	sup->told_to_leave = true;
+	for (size_t i = 0; i < sup->n_children; i++)
+		order_stop(&sup->children[i]);
+}
+
+static void on_kill(evutil_socket_t fd, short what, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < sup->n_children; i++) {
+		const struct child *child = &sup->children[i];
+
+		if (child->pid == 0)
+			continue;
+		log_printf(LOG_ERR, NULL, &(struct log_context){child->capture->config->name, (int)child->worker},
+			   "process %d does not finish: killing it", (int)child->pid);
+		kill(child->pid, SIGKILL);
+		sup->exit_code = 1;
+	}
+	event_base_loopbreak(sup->base);
+}
+
+static void begin_stop(struct supervisor *sup)
+{
+	unsigned longest_ms = 0;
+
+	if (sup->state == CONTROL_STOPPING)
+		return;
+	sup->state = CONTROL_STOPPING;
+	notify_stopping();
+	log_info("stopping: recording what is in the rings");
+	for (size_t i = 0; i < sup->n_captures; i++) {
+		capture_gate_close(&sup->captures[i]);
+		if (sup->captures[i].geometry.req.tp_retire_blk_tov > longest_ms)
+			longest_ms = sup->captures[i].geometry.req.tp_retire_blk_tov;
+	}
+	/* A ring whose worker is being replaced has to be drained too. */
+	for (size_t i = 0; i < sup->n_children; i++)
+		child_restart_now(&sup->children[i]);
+	add_timer(sup->settle_event, SETTLE_MS);
+	add_timer(sup->kill_event, 2 * longest_ms + STOP_MAX_MS);
+}
+
+static void on_stop_signal(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	begin_stop(arg);
+}
+
+/* --- workers --------------------------------------------------------------------------------------------------- */
+
+static struct child *find_child(struct supervisor *sup, pid_t pid)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		if (sup->children[i].pid == pid)
+			return &sup->children[i];
+	}
+	return NULL;
+}
+
+static void child_died(struct supervisor *sup, struct child *child, int status)
+{
+	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool was_ready = child->ready;
+
+	child_reaped(child, status, sup->told_to_leave);
+	if (sup->state == CONTROL_STARTING && !was_ready) {
+		/* It will not work any better the next time. */
+		sup->exit_code = 1;
+		event_base_loopbreak(sup->base);
+		return;
+	}
+	if (sup->told_to_leave && clean) {
+		if (all_gone(sup))
+			event_base_loopbreak(sup->base);
+		return;
+	}
+	child_restart_later(child);
+	if (sup->state == CONTROL_STOPPING)
+		child_restart_now(child);
+}
+
+static void on_sigchld(evutil_socket_t fd, short what, void *arg)
+{
+	struct supervisor *sup = arg;
+	pid_t pid;
+	int status;
+
+	(void)fd;
+	(void)what;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *child = find_child(sup, pid);
+
+		if (child != NULL)
+			child_died(sup, child, status);
+	}
+}
+
+static bool all_ready(const struct supervisor *sup)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		if (!sup->children[i].ready)
+			return false;
+	}
+	return true;
+}
+
+static int open_gates(struct supervisor *sup)
+{
+	struct fancap_error err;
+
+	for (size_t i = 0; i < sup->n_captures; i++) {
+		if (capture_gate_open(&sup->captures[i], &err) < 0) {
+			log_error("%s", err.text);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void log_capture(const struct capture *capture)
+{
+	const struct config_interface *interface = capture->config;
+
+	log_printf(LOG_INFO, NULL, &(struct log_context){interface->name, -1},
+		   "capturing with %u workers (fanout %s, group %u), rings of %u blocks of %u bytes, to %s",
+		   interface->workers, fancap_fanout_mode_name(interface->fanout.mode), capture->group.id,
+		   capture->geometry.req.tp_block_nr, capture->geometry.req.tp_block_size, capture->folder);
+}
+
+static void on_child_ready(struct child *child, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	if (sup->told_to_leave)
+		order_stop(child); /* a replacement, made to drain its ring */
+	if (sup->state != CONTROL_STARTING || !all_ready(sup))
+		return;
+	if (open_gates(sup) < 0) {
+		sup->exit_code = 1;
+		event_base_loopbreak(sup->base);
+		return;
+	}
+	sup->state = CONTROL_RUNNING;
+	for (size_t i = 0; i < sup->n_captures; i++)
+		log_capture(&sup->captures[i]);
+	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
+	notify_ready();
+}
+
+static void on_child_losing(struct child *child, void *arg)
+{
+	(void)arg;
+	capture_read_kernel(child->capture, child->worker);
+}
+
+/* --- reload ---------------------------------------------------------------------------------------------------- */
+
+static void on_sighup(evutil_socket_t fd, short what, void *arg)
+{
+	struct supervisor *sup = arg;
+	struct config *config;
+
+	(void)fd;
+	(void)what;
+	if (sup->state != CONTROL_RUNNING)
+		return;
+	notify_reloading();
+	config = reload(sup->config_path, sup->config, sup->captures, sup->n_captures);
+	if (config != NULL) {
+		config_free(sup->config);
+		sup->config = config;
+		for (size_t i = 0; i < sup->n_children; i++)
+			child_configure(&sup->children[i]);
+	}
+	notify_ready();
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------ */
+
+static int open_events(struct supervisor *sup)
+{
+	const struct {
+		int number;
+		event_callback_fn handler;
+	} signals[] = {
+		{SIGTERM, on_stop_signal},
+		{SIGINT, on_stop_signal},
+		{SIGHUP, on_sighup},
+		{SIGCHLD, on_sigchld},
+	};
+	const struct timeval second = {.tv_sec = 1};
+
+	signal(SIGPIPE, SIG_IGN);
+	sup->base = event_base_new();
+	if (sup->base == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sup->signals[i] = evsignal_new(sup->base, signals[i].number, signals[i].handler, sup);
+		if (sup->signals[i] == NULL || event_add(sup->signals[i], NULL) < 0)
+			return -ENOMEM;
+	}
+	sup->second_event = event_new(sup->base, -1, EV_PERSIST, on_second, sup);
+	sup->settle_event = evtimer_new(sup->base, on_settled, sup);
+	sup->kill_event = evtimer_new(sup->base, on_kill, sup);
+	if (sup->second_event == NULL || sup->settle_event == NULL || sup->kill_event == NULL ||
+	    event_add(sup->second_event, &second) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int open_control(struct supervisor *sup, struct fancap_error *err)
+{
+	const struct control_options options = {
+		.path = sup->config->control.socket,
+		.listen_fd = -1,
+		.group = (gid_t)-1,
+		.source = {.snapshot = snapshot, .status = fill_status, .arg = sup},
+	};
+
+	return control_open(sup->base, &options, &sup->control, err);
+}
+
+static int open_captures(struct supervisor *sup, struct fancap_error *err)
+{
+	const struct config *config = sup->config;
+	int r;
+
+	sup->captures = calloc(config->n_interfaces, sizeof(*sup->captures));
+	if (sup->captures == NULL) {
+		fancap_error_set(err, "out of memory");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < config->n_interfaces; i++) {
+		r = capture_open(config, &config->interfaces[i], &sup->captures[i], err);
+		if (r < 0)
+			return r;
+		sup->n_captures++;
+	}
+	return 0;
+}
+
+static int start_children(struct supervisor *sup, struct fancap_error *err)
+{
+	size_t total = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < sup->n_captures; i++)
+		total += sup->captures[i].group.members;
+	sup->children = calloc(total, sizeof(*sup->children));
+	if (sup->children == NULL)
+		r = -ENOMEM;
+	for (size_t i = 0; r == 0 && i < sup->n_captures; i++) {
+		for (unsigned w = 0; r == 0 && w < sup->captures[i].group.members; w++) {
+			struct child *child = &sup->children[sup->n_children++];
+
+			r = child_init(child, &sup->owner, &sup->captures[i], w);
+			if (r == 0)
+				r = child_start(child);
+		}
+	}
+	if (r < 0)
+		fancap_error_set(err, "cannot start the workers: %s", strerror(-r));
+	return r;
+}
+
+static int supervisor_open(struct supervisor *sup)
+{
+	struct fancap_error err = {"out of memory"};
+	int r;
+
+	sup->started_ns = realtime_ns();
+	r = open_events(sup);
+	sup->owner = (struct child_owner){
+		.ready = on_child_ready,
+		.losing = on_child_losing,
+		.base = sup->base,
+		.arg = sup,
+	};
+	if (r == 0)
+		r = open_control(sup, &err);
+	if (r == 0)
+		r = open_captures(sup, &err);
+	if (r == 0)
+		r = start_children(sup, &err);
+	if (r < 0)
+		log_error("%s", err.text);
+	return r;
+}
+
+static void log_totals(struct supervisor *sup)
+{
+	struct statistics *stats = snapshot(sup);
+
+	if (stats == NULL)
+		return;
+	log_printf(LOG_NOTICE, MESSAGE_STOPPED, NULL,
+		   "stopped: %llu packets seen, %llu dropped by the kernel, %llu written, %llu discarded, %llu left in the rings",
+		   (unsigned long long)stats->total.packets_seen,
+		   (unsigned long long)stats->total.packets_dropped,
+		   (unsigned long long)stats->total.packets_written,
+		   (unsigned long long)stats->total.packets_discarded,
+		   (unsigned long long)stats->total.packets_in_ring);
+	if (stats->total.packets_in_ring != 0)
+		sup->exit_code = 1;
+	statistics_free(stats);
+}
+
+/* Those that still run (a failed start) see their channel closed and leave. */
+static void wait_for_children(struct supervisor *sup)
+{
+	for (size_t i = 0; i < sup->n_children; i++)
+		child_done(&sup->children[i]);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+}
+
+static void supervisor_close(struct supervisor *sup)
+{
+	wait_for_children(sup);
+	control_close(sup->control);
+	for (size_t i = 0; i < sup->n_captures; i++)
+		capture_close(&sup->captures[i]);
+	free(sup->captures);
+	free(sup->children);
+	for (size_t i = 0; i < sizeof(sup->signals) / sizeof(sup->signals[0]); i++) {
+		if (sup->signals[i] != NULL)
+			event_free(sup->signals[i]);
+	}
+	if (sup->second_event != NULL)
+		event_free(sup->second_event);
+	if (sup->settle_event != NULL)
+		event_free(sup->settle_event);
+	if (sup->kill_event != NULL)
+		event_free(sup->kill_event);
+	if (sup->base != NULL)
+		event_base_free(sup->base);
+	config_free(sup->config);
+	libevent_global_shutdown();
+}
+
+int supervisor_run(const char *config_path, struct config *config)
+{
+	struct supervisor sup = {
+		.config_path = config_path,
+		.config = config,
+		.state = CONTROL_STARTING,
+	};
+	bool captured;
+
+	if (supervisor_open(&sup) < 0)
+		sup.exit_code = 1;
+	else
+		event_base_dispatch(sup.base);
+	captured = sup.state != CONTROL_STARTING;
+	if (captured)
+		log_totals(&sup);
+	supervisor_close(&sup);
+	return sup.exit_code;
+}

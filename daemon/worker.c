@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <event2/event.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/channel.h"
+#include "daemon/log.h"
+#include "daemon/messages.h"
+#include "daemon/privileges.h"
+#include "daemon/worker.h"
+#include "fancap/ring.h"
+
+/* How many blocks between two looks at the channel. */
+#define BLOCKS_PER_TURN 64
+
+/* Beyond the block timeout, how long the kernel may take to retire the last block. */
+#define STOP_SLACK_MS 2000
+
+struct worker {
+	const struct worker_params *params;
+	struct fancap_ring ring;
+	struct recorder *recorder;
+	uint64_t released;   /* position of the first block not handed back */
+	uint64_t losing_told; /* kernel_reads + 1 when we last said that packets are being lost */
+	bool stopping;
+	uint64_t stop_packets;
+	int exit_code;
+	struct event_base *base;
+	struct event *ring_event, *channel_event, *tick_event, *deadline_event;
+};
+
+/* --- the ring -------------------------------------------------------------------------------------------------- */
+
+/* Hand back what the recorder is done with. */
+static void release_done(struct worker *w)
+{
+	struct ledger_commit commit;
+
+	ledger_read(w->params->ledger, &commit);
+	while (w->released < commit.block)
+		fancap_ring_release(&w->ring, w->released++);
+	ledger_set_blocks_held(w->params->ledger, (uint32_t)(w->ring.next - w->released));
+}
+
+/* Once per reading of the kernel's counters: they tell it how many, and the recorder puts the figure into the file. */
+static void tell_losing(struct worker *w)
+{
+	uint64_t reads = ledger_kernel_reads(w->params->ledger) + 1;
+
+	if (w->losing_told == reads)
+		return;
+	w->losing_told = reads;
+	(void)channel_send(w->params->channel_fd, &(struct channel_message){.type = CHANNEL_LOSING});
+}
+
+/* @return whether there was a block */
+static bool record_one(struct worker *w)
+{
+	uint64_t position = w->ring.next;
+	void *block = fancap_ring_acquire(&w->ring);
+
+	if (block == NULL)
+		return false;
+	if (fancap_block_losing(block))
+		tell_losing(w);
+	ledger_set_attempt(w->params->ledger, position);
+	recorder_block(w->recorder, block, w->ring.block_bytes);
+	ledger_set_attempt(w->params->ledger, LEDGER_NO_BLOCK);
+	release_done(w);
+	return true;
+}
+
+static void stop_when_drained(struct worker *w)
+{
+	if (w->stopping && recorder_packets_done(w->recorder) >= w->stop_packets)
+		event_base_loopbreak(w->base);
+}
+
+/* An error on the socket is reported for ever until it is read. */
+static void clear_socket_error(struct worker *w)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(w->params->ring_fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0)
+		log_printf(LOG_WARNING, MESSAGE_LINK_DOWN, &w->params->recorder.log, "interface: %s",
+			   strerror(error));
+}
+
+/*
+ * Record what is there, and write it as soon as there is no more: a busy ring makes large writes, a quiet one timely
+ * ones. The event is edge-triggered, so the ring is looked at until it is empty.
+ */
+static void on_ring(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	unsigned blocks = 0;
+
+	(void)fd;
+	(void)what;
+	while (blocks < BLOCKS_PER_TURN && record_one(w))
+		blocks++;
+	if (blocks == BLOCKS_PER_TURN) {
+		event_active(w->ring_event, EV_READ, 0);
+		return;
+	}
+	if (blocks == 0)
+		clear_socket_error(w);
+	recorder_flush(w->recorder);
+	release_done(w);
+	stop_when_drained(w);
+}
+
+/* --- orders ---------------------------------------------------------------------------------------------------- */
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	log_printf(LOG_WARNING, NULL, &w->params->recorder.log,
+		   "stopped with %llu packets recorded of %llu that the kernel counted",
+		   (unsigned long long)recorder_packets_done(w->recorder),
+		   (unsigned long long)w->stop_packets);
+	event_base_loopbreak(w->base);
+}
+
+static void leave_after(struct worker *w, uint32_t wait_ms)
+{
+	struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+
+	evtimer_add(w->deadline_event, &wait);
+	event_active(w->ring_event, EV_READ, 0);
+}
+
+static void stop(struct worker *w, uint64_t packets)
+{
+	w->stopping = true;
+	w->stop_packets = packets;
+	leave_after(w, w->params->geometry.req.tp_retire_blk_tov * 2 + STOP_SLACK_MS);
+}
+
+/* Without a supervisor nobody restarts us: record what is in the ring, up to the block being filled, and leave. */
+static void supervisor_gone(struct worker *w)
+{
+	uint32_t wait_ms = w->params->geometry.req.tp_retire_blk_tov * 2;
+
+	event_del(w->channel_event);
+	w->stopping = true;
+	w->stop_packets = UINT64_MAX;
+	leave_after(w, wait_ms);
+}
+
+static void on_channel(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel_message message;
+	struct worker *w = arg;
+	int r;
+
+	(void)what;
+	while ((r = channel_receive(fd, &message)) == 1) {
+		if (message.type == CHANNEL_STOP)
+			stop(w, message.stop_packets);
+		else if (message.type == CHANNEL_CONFIGURE)
+			recorder_configure(w->recorder, &message.settings);
+	}
+	release_done(w);
+	if (r != -EAGAIN && r != -EINTR)
+		supervisor_gone(w);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct timespec now;
+
+	(void)fd;
+	(void)what;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (!fancap_ring_block_ready(&w->ring, w->ring.next))
+		recorder_tick(w->recorder, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------ */
+
+/* What a worker has to say goes to the supervisor, who has the journal. If it does not keep up, the message is lost. */
+static void channel_sink(const struct log_message *message, void *arg)
+{
+	const struct worker_params *params = arg;
+	struct channel_message out = {.type = CHANNEL_LOG, .log = {.level = message->level}};
+
+	if (message->message_id != NULL)
+		snprintf(out.log.message_id, sizeof(out.log.message_id), "%s", message->message_id);
+	snprintf(out.log.text, sizeof(out.log.text), "%s", message->text);
+	(void)channel_send(params->channel_fd, &out);
+}
+
+/* The supervisor tells us when to stop; a Ctrl-C goes to the whole process group. */
+static void set_signals(void)
+{
+	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	struct sigaction action = {.sa_handler = SIG_IGN};
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		sigaction(ignored[i], &action, NULL);
+	action.sa_handler = SIG_DFL;
+	sigaction(SIGCHLD, &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int pin(int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return 0;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) < 0 ? -errno : 0;
+}
+
+static int become_worker(const struct worker_params *params)
+{
+	const int keep[] = {params->ring_fd, params->channel_fd};
+	char name[16];
+	int r;
+
+	log_set_sink(channel_sink, (void *)(uintptr_t)params);
+	snprintf(name, sizeof(name), "fancapd-w%u", params->recorder.worker);
+	prctl(PR_SET_NAME, name);
+	set_signals();
+	r = privileges_keep_fds(keep, 2);
+	if (r == 0)
+		r = pin(params->cpu);
+	if (r == 0)
+		r = privileges_drop();
+	return r;
+}
+
+static int events_new(struct worker *w)
+{
+	const struct timeval second = {.tv_sec = 1};
+
+	w->base = event_base_new();
+	if (w->base == NULL)
+		return -ENOMEM;
+	/* Edge-triggered: poll() on a V3 ring says POLLIN for as long as we hold its last block. */
+	w->ring_event = event_new(w->base, w->params->ring_fd, EV_READ | EV_PERSIST | EV_ET, on_ring, w);
+	w->channel_event = event_new(w->base, w->params->channel_fd, EV_READ | EV_PERSIST, on_channel, w);
+	w->tick_event = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+	w->deadline_event = evtimer_new(w->base, on_deadline, w);
+	if (w->ring_event == NULL || w->channel_event == NULL || w->tick_event == NULL ||
+	    w->deadline_event == NULL)
+		return -ENOMEM;
+	if (event_add(w->ring_event, NULL) < 0 || event_add(w->channel_event, NULL) < 0 ||
+	    event_add(w->tick_event, &second) < 0)
+		return -EIO;
+	/* What came before we did makes no edge. */
+	event_active(w->ring_event, EV_READ, 0);
+	return 0;
+}
+
+static int worker_init(struct worker *w)
+{
+	const struct worker_params *params = w->params;
+	struct ledger_commit commit;
+	int r;
+
+	r = fancap_ring_map(&w->ring, params->ring_fd, &params->geometry);
+	if (r < 0)
+		return r;
+	r = recorder_open(&params->recorder, &params->settings, params->ledger, &w->recorder);
+	if (r < 0)
+		return r;
+	ledger_read(params->ledger, &commit);
+	fancap_ring_resume(&w->ring, commit.block);
+	w->released = commit.block;
+	return events_new(w);
+}
+
+static void worker_done(struct worker *w)
+{
+	recorder_close(w->recorder);
+	if (w->ring.map != NULL)
+		release_done(w);
+	fancap_ring_unmap(&w->ring);
+	if (w->ring_event != NULL)
+		event_free(w->ring_event);
+	if (w->channel_event != NULL)
+		event_free(w->channel_event);
+	if (w->tick_event != NULL)
+		event_free(w->tick_event);
+	if (w->deadline_event != NULL)
+		event_free(w->deadline_event);
+	if (w->base != NULL)
+		event_base_free(w->base);
+}
+
+int worker_run(const struct worker_params *params)
+{
+	struct worker w = {.params = params};
+	int r;
+
+	r = become_worker(params);
+	if (r == 0)
+		r = worker_init(&w);
+	if (r == 0)
+		r = channel_send(params->channel_fd, &(struct channel_message){.type = CHANNEL_HELLO});
+	if (r == 0)
+		event_base_dispatch(w.base);
+	else
+		log_printf(LOG_ERR, NULL, &params->recorder.log, "cannot start: %s", strerror(-r));
+	worker_done(&w);
+	return r == 0 ? 0 : 1;
+}

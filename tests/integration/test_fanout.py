@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A million frames over a thousand flows: every one is accounted for, none is doubled, none is changed."""
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from harness import Fancapd, Frames, Json, Link, check_against_files, interface, verify
+
+COUNT = 1_000_000
+
+
+def record(fancapd: Fancapd, link: Link, count: int, workers: int, mode: str, *options: object,
+           **traffic: object) -> tuple[Json, Json]:
+    """Send, wait, stop. @return statistics when all was quiet, and what is in the files"""
+    frames = Frames()
+    since_ns = time.time_ns()
+    fancapd.configure(interface(link, workers, fanout={"mode": mode}))
+    fancapd.start()
+    link.send(frames, count, **traffic)
+    statistics = fancapd.settle(count)
+    fancapd.stop()
+    return statistics, verify(fancapd.files(), frames, count, "--since", since_ns, *options)
+
+
+def check_workers(statistics: Json, result: Json) -> None:
+    """What a worker says it wrote is in its files."""
+    for worker in statistics["interfaces"][0]["workers"]:
+        in_files = sum(file["packets"] for file in result["files"] if file["worker"] == worker["worker"])
+        assert in_files == worker["packets_written"]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_hash_accounts_for_every_frame(fancapd: Fancapd, link: Link, workers: int) -> None:
+    statistics, result = record(fancapd, link, COUNT, workers, "hash")
+    check_against_files(statistics["total"], result, COUNT)
+    check_workers(statistics, result)
+    assert len(statistics["interfaces"][0]["workers"]) == workers
+    assert result["flows_seen"] == 1000
+    assert result["flows_split"] == 0
+    assert result["wrong_direction"] == 0
+
+
+def test_hash_uses_every_worker(fancapd: Fancapd, link: Link) -> None:
+    """A thousand flows over four workers: none of them goes without a fair part."""
+    statistics, _ = record(fancapd, link, 20_000, 4, "hash")
+    for worker in statistics["interfaces"][0]["workers"]:
+        assert worker["packets_seen"] > 20_000 / 4 / 2
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_hash_keeps_both_directions_together(fancapd: Fancapd, link: Link, workers: int) -> None:
+    """Here one direction of each flow comes in and the other goes out."""
+    count = 200_000
+    statistics, result = record(fancapd, link, count, workers, "hash", "--out-is-reverse", reverse_via=link.name)
+    check_against_files(statistics["total"], result, count)
+    assert result["flows_split"] == 0
+    assert result["flows_seen"] == 1000
+    assert result["inbound"] > 0 and result["outbound"] > 0
+    assert result["wrong_direction"] == 0
+
+
+def test_lb_shares_evenly(fancapd: Fancapd, link: Link) -> None:
+    statistics, result = record(fancapd, link, COUNT, 2, "lb")
+    check_against_files(statistics["total"], result, COUNT)
+    check_workers(statistics, result)
+    for worker in statistics["interfaces"][0]["workers"]:
+        assert worker["packets_seen"] == pytest.approx(COUNT / 2, rel=0.01)
+
+
+def test_full_ring_drops_are_counted(fancapd: Fancapd, link: Link) -> None:
+    """A ring far too small for the traffic: what does not fit is counted, and marked in the files."""
+    count = 300_000
+    frames = Frames()
+    fancapd.configure(interface(link, 1, ring={"size": "512KiB", "block-size": "256KiB", "block-timeout": "50ms"}))
+    fancapd.start()
+    link.send(frames, count)
+    total = fancapd.settle(count)["total"]
+    fancapd.stop()
+    result = verify(fancapd.files(), frames, count)
+    check_against_files(total, result, count)
+    assert total["packets_dropped"] > 0
+    assert total["ring_freezes"] > 0
+    last = result["files"][-1]["statistics"]
+    assert (last["filteraccept"], last["osdrop"], last["usrdeliv"]) == (
+        total["packets_seen"], total["packets_dropped"], total["packets_written"])

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Starting, stopping, refusing to start; what the processes may do, hold and use."""
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import (HANG_S, SANITIZED, Fancapd, Frames, Link, check_clean, check_closing_statistics, interface,
+                     read_proc_status, verify)
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_under_traffic_closes_the_account(fancapd: Fancapd, link: Link, number: signal.Signals) -> None:
+    """The gate closes, the rings are drained, the files are finished; exit 0 within seconds."""
+    frames = Frames()
+    fancapd.configure(interface(link, 4))
+    fancapd.start()
+    sender = link.flow(frames, pps=100_000)
+    fancapd.wait_for_packets(5000)
+    fancapd.stop(number, limit_s=30 if SANITIZED else 10)
+    assert sender.running()
+    result = verify(fancapd.files(), frames, sender.stop()["sent"])
+    check_clean(result)
+    check_closing_statistics(result)
+    assert result["packets"] >= 5000
+
+
+def test_stop_says_so_to_systemd(fancapd: Fancapd, link: Link) -> None:
+    fancapd.configure(interface(link))
+    fancapd.start()
+    notify = fancapd.notify
+    assert notify
+    fancapd.stop()
+    assert "STOPPING=1" in notify.messages
+    assert any(message.startswith("STATUS=") for message in notify.messages)
+
+
+def test_stop_of_an_idle_daemon_leaves_valid_files(fancapd: Fancapd, link: Link) -> None:
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    fancapd.stop()
+    assert verify(fancapd.files(), Frames(), 0)["packets"] == 0
+
+
+def fail_to_start(fancapd: Fancapd) -> str:
+    """@return what it says"""
+    fancapd.spawn()
+    status = fancapd.wait()
+    assert status > 0, f"exit {status}"
+    assert not fancapd.open_files()
+    return fancapd.log()
+
+
+def test_missing_interface_is_a_clear_error(fancapd: Fancapd, link: Link) -> None:
+    fancapd.configure(interface(link, name="nosuch0"))
+    assert "nosuch0" in fail_to_start(fancapd)
+
+
+def test_one_missing_interface_of_two_stops_the_start(fancapd: Fancapd, link: Link) -> None:
+    fancapd.configure(interface(link), interface(link, name="nosuch0"))
+    assert "nosuch0" in fail_to_start(fancapd)
+    assert link.namespace.packet_sockets() == 0
+
+
+def test_unusable_directory_is_a_clear_error(fancapd: Fancapd, link: Link) -> None:
+    """A file stands where the folder should be: not even root can make one there."""
+    fancapd.recordings.rmdir()
+    fancapd.recordings.write_text("")
+    fancapd.configure(interface(link))
+    assert str(fancapd.recordings) in fail_to_start(fancapd)
+
+
+def test_missing_configuration_is_a_clear_error(fancapd: Fancapd) -> None:
+    assert str(fancapd.config_path) in fail_to_start(fancapd)
+
+
+def test_second_daemon_on_the_same_socket_is_refused(make_daemon: Callable[[], Fancapd], link: Link) -> None:
+    first, second = make_daemon(), make_daemon()
+    first.configure(interface(link))
+    first.start()
+    second.socket = first.socket
+    second.configure(interface(link))
+    assert str(first.socket) in fail_to_start(second)
+    frames = Frames()
+    link.send(frames, 100)
+    assert first.settle(100)["total"]["packets_written"] == 100
+    first.stop()
+
+
+def shared_memory() -> set[str]:
+    return {name for name in os.listdir("/dev/shm") if "fancap" in name}
+
+
+def count_fds(pids: list[int]) -> list[int]:
+    return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+
+
+def test_fifty_starts_and_stops_leave_nothing_behind(fancapd: Fancapd, link: Link) -> None:
+    """stop() itself checks that no process is left."""
+    fancapd.configure(interface(link, 2))
+    before = shared_memory()
+    counts: set[int] = set()
+    for _ in range(50):
+        fancapd.start()
+        counts.add(count_fds([fancapd.pid])[0])
+        fancapd.stop()
+        assert link.namespace.packet_sockets() == 0
+        assert not fancapd.socket.exists()
+    assert max(counts) - min(counts) <= 1, counts  # one may be a client being served
+    assert shared_memory() == before
+    assert link.namespace.pids() == []
+
+
+def rss_bytes(pid: int) -> int:
+    """Resident memory, but for the ring: pages of the packet socket count as such in every process that maps it."""
+    total, counted = 0, True
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if not words[0].endswith(":"):
+            counted = not (len(words) > 5 and words[5].startswith("socket:"))
+        elif words[0] == "Rss:" and counted:
+            total += int(words[1]) * 1024
+    return total
+
+
+@pytest.mark.skipif(SANITIZED, reason="ASan's shadow memory is not ours")
+def test_memory_is_small_and_does_not_grow(fancapd: Fancapd, link: Link) -> None:
+    frames = Frames()
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    link.send(frames, 100_000)
+    fancapd.settle(100_000)
+    pids = fancapd.processes()
+    before = [rss_bytes(pid) for pid in pids]
+    link.send(frames, 1_000_000, start=100_000)
+    fancapd.settle(1_100_000)
+    after = [rss_bytes(pid) for pid in pids]
+    fancapd.stop()
+    assert all(size < 16 * MIB for size in after), after
+    assert all(new - old <= MIB // 4 for old, new in zip(before, after)), (before, after)
+
+
+def test_worker_has_no_privileges(fancapd: Fancapd, link: Link) -> None:
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    for worker in fancapd.workers():
+        status = read_proc_status(worker["pid"])
+        for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
+            assert int(status[name], 16) == 0, name
+        assert status["NoNewPrivs"] == "1"
+    fancapd.stop()
+
+
+def packet_inodes(link: Link) -> set[str]:
+    lines = link.namespace.run("cat", "/proc/net/packet").stdout.splitlines()
+    return {f"socket:[{line.split()[-1]}]" for line in lines[1:]}
+
+
+def test_worker_holds_only_its_own_descriptors(fancapd: Fancapd, link: Link) -> None:
+    """One ring each, and not the control socket, a listener or another worker's."""
+    fancapd.configure(interface(link, 3))
+    fancapd.start()
+    rings = packet_inodes(link)
+    held: list[str] = []
+    for worker in fancapd.workers():
+        links = [os.readlink(path) for path in Path(f"/proc/{worker['pid']}/fd").iterdir()]
+        own = rings.intersection(links)
+        assert len(own) == 1, links
+        held += own
+        assert sum(name.startswith("socket:") for name in links) <= 2, links  # the ring, the supervisor's channel
+        assert len(links) <= 16, links
+        assert not any(name.startswith("/") and not name.startswith((str(fancapd.folder), "/dev/", "/memfd:"))
+                       for name in links), links
+    assert len(set(held)) == 3
+    fancapd.stop()
+
+
+def test_workers_run_where_they_are_told(fancapd: Fancapd, link: Link) -> None:
+    usable = sorted(os.sched_getaffinity(0))
+    cpus = [usable[-1], usable[0]]
+    fancapd.configure(interface(link, 2, cpus=cpus))
+    fancapd.start()
+    for worker, cpu in zip(fancapd.workers(), cpus):
+        assert worker["cpu"] == cpu
+        assert read_proc_status(worker["pid"])["Cpus_allowed_list"] == str(cpu)
+    fancapd.stop()
+
+
+def test_promiscuous_mode_follows_the_configuration(fancapd: Fancapd, link: Link) -> None:
+    def is_promiscuous() -> bool:
+        return "promiscuity 1" in link.namespace.ip("-d", "link", "show", link.name)
+
+    for wanted in (True, False):
+        fancapd.configure(interface(link, 2, promiscuous=wanted))
+        fancapd.start()
+        assert is_promiscuous() == wanted
+        fancapd.stop()
+        assert not is_promiscuous()
+
+
+def test_link_going_down_and_up_is_survived(fancapd: Fancapd, link: Link) -> None:
+    frames = Frames()
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    link.send(frames, 1000)
+    fancapd.settle(1000)
+    link.namespace.ip("link", "set", link.name, "down")
+    link.namespace.ip("link", "set", link.name, "up")
+    link.wait_up()
+    link.send(frames, 1000, start=1000)
+    total = fancapd.settle(2000)["total"]
+    assert total["worker_restarts"] == 0
+    fancapd.stop(limit_s=HANG_S)
+    assert verify(fancapd.files(), frames, 2000)["missing"] == 0

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A process dies at any moment: the others go on, and what was lost is counted."""
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness import (Fancapd, Frames, Json, Link, Sender, check_against_files, check_clean, children, interface,
+                     is_alive, verify, wait_until)
+
+WORKERS = 4
+PPS = 30_000
+
+
+def start(fancapd: Fancapd, link: Link, workers: int = WORKERS) -> tuple[Frames, Sender]:
+    frames = Frames()
+    fancapd.configure(interface(link, workers))
+    fancapd.start()
+    sender = link.flow(frames, pps=PPS)
+    wait_until(lambda: all(worker["packets_written"] for worker in fancapd.workers()), "packets of every worker")
+    return frames, sender
+
+
+def wait_for_new_worker(fancapd: Fancapd, number: int, old_pid: int) -> Json:
+    def replaced() -> Json | None:
+        worker = fancapd.workers()[number]
+        return worker if worker["pid"] not in (0, old_pid) and worker["state"] == "running" else None
+
+    return wait_until(replaced, f"a new worker {number}")
+
+
+def kill_worker(fancapd: Fancapd, number: int) -> Json:
+    """@return the worker that took over"""
+    pid = fancapd.workers()[number]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    return wait_for_new_worker(fancapd, number, pid)
+
+
+def finish(fancapd: Fancapd, frames: Frames, sender: Sender) -> Json:
+    """@return totals, after the account is closed"""
+    sent = sender.stop()["sent"]
+    total = fancapd.settle(sent)["total"]
+    fancapd.stop()
+    check_against_files(total, verify(fancapd.files(), frames, sent), sent)
+    return total
+
+
+def test_others_go_on_when_a_worker_dies(fancapd: Fancapd, link: Link) -> None:
+    frames, sender = start(fancapd, link)
+    before = fancapd.workers()
+    os.kill(before[1]["pid"], signal.SIGKILL)
+    for number in (0, 2, 3):
+        wait_until(lambda n=number: fancapd.workers()[n]["packets_written"] > before[n]["packets_written"],
+                   f"packets of worker {number}")
+    worker = wait_for_new_worker(fancapd, 1, before[1]["pid"])
+    assert worker["worker_restarts"] == 1
+    assert is_alive(worker["pid"])
+    after = fancapd.workers()
+    assert [after[n]["pid"] for n in (0, 2, 3)] == [before[n]["pid"] for n in (0, 2, 3)]
+    wait_until(lambda: fancapd.workers()[1]["packets_written"] > worker["packets_written"],
+               "packets of the new worker")
+    assert finish(fancapd, frames, sender)["worker_restarts"] == 1
+
+
+def test_counters_never_go_back(fancapd: Fancapd, link: Link) -> None:
+    frames, sender = start(fancapd, link, 1)
+    growing = ("packets_seen", "packets_dropped", "packets_delivered", "packets_written", "packets_discarded",
+               "bytes_written")
+    last = fancapd.statistics()["total"]
+    for _ in range(3):
+        pid = fancapd.workers()[0]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        while fancapd.workers()[0]["pid"] in (0, pid):
+            total = fancapd.statistics()["total"]
+            assert all(total[name] >= last[name] for name in growing), (last, total)
+            last = total
+    finish(fancapd, frames, sender)
+
+
+def count_fds(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_workers_die_again_and_again(fancapd: Fancapd, link: Link) -> None:
+    """Ten deaths: the account closes to the packet, and no descriptor is left behind."""
+    frames, sender = start(fancapd, link)
+    supervisor_fds = count_fds(fancapd.pid)
+    worker_fds = sorted(count_fds(worker["pid"]) for worker in fancapd.workers())
+    for death in range(10):
+        kill_worker(fancapd, death % WORKERS)
+    fancapd.wait_for_packets(1000)
+    assert all(worker["worker_restarts"] >= 2 for worker in fancapd.workers())
+    total = fancapd.statistics()["total"]
+    assert total["worker_restarts"] == 10
+    wait_until(lambda: count_fds(fancapd.pid) == supervisor_fds, "the supervisor's descriptors as before")
+    # A file that is being opened or closed is a descriptor more for a moment.
+    wait_until(lambda: sorted(count_fds(worker["pid"]) for worker in fancapd.workers()) == worker_fds,
+               "the workers' descriptors as before")
+    finish(fancapd, frames, sender)
+
+
+def test_all_workers_die_at_once(fancapd: Fancapd, link: Link) -> None:
+    frames, sender = start(fancapd, link)
+    pids = [worker["pid"] for worker in fancapd.workers()]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for number, pid in enumerate(pids):
+        wait_for_new_worker(fancapd, number, pid)
+    assert finish(fancapd, frames, sender)["worker_restarts"] == WORKERS
+
+
+def test_worker_dies_while_all_is_quiet(fancapd: Fancapd, link: Link) -> None:
+    """Nothing was under way, so nothing may be lost."""
+    frames = Frames()
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    link.send(frames, 1000)
+    fancapd.settle(1000)
+    for number in range(2):
+        kill_worker(fancapd, number)
+    link.send(frames, 1000, start=1000)
+    total = fancapd.settle(2000)["total"]
+    fancapd.stop()
+    check_against_files(total, verify(fancapd.files(), frames, 2000), 2000)
+    assert total["packets_written"] == 2000
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_while_a_worker_is_dead(fancapd: Fancapd, link: Link, number: signal.Signals) -> None:
+    """Its ring is still full when the daemon is told to end."""
+    frames, sender = start(fancapd, link)
+    os.kill(fancapd.workers()[0]["pid"], signal.SIGKILL)
+    fancapd.stop(number)
+    sent = sender.stop()["sent"]
+    check_clean(verify(fancapd.files(), frames, sent))
+
+
+def test_death_of_the_supervisor_ends_the_workers(fancapd: Fancapd, link: Link) -> None:
+    """They finish their files first."""
+    frames, sender = start(fancapd, link)
+    assert fancapd.process
+    pids = children(fancapd.pid)
+    fancapd.process.kill()
+    assert fancapd.wait() == -signal.SIGKILL
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of every worker")
+    sent = sender.stop()["sent"]
+    assert fancapd.open_files() == []
+    result = verify(fancapd.files(), frames, sent)
+    check_clean(result)
+    assert result["packets"] > 0
+    assert link.namespace.packet_sockets() == 0
+
+
+def test_start_again_after_the_supervisor_was_killed(fancapd: Fancapd, link: Link) -> None:
+    """The socket file it left is no hindrance; the files it left are kept."""
+    start(fancapd, link)
+    assert fancapd.process
+    pids = children(fancapd.pid)
+    fancapd.process.kill()
+    fancapd.wait()
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of every worker")
+    kept: dict[Path, int] = {path: path.stat().st_size for path in fancapd.files()}
+    fancapd.start()
+    fancapd.wait_for_packets(1000)
+    fancapd.stop()
+    assert {path: path.stat().st_size for path in kept} == kept
+    assert len(fancapd.files()) > len(kept)
