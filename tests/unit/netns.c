@@ -81,6 +81,15 @@ void veth_add(const char *name, const char *peer)
 	run("ip link add %s type veth peer name %s", name, peer);
 	run("ip link set %s up", name);
 	run("ip link set %s up", peer);
+	link_await_up(name);
+	link_await_up(peer);
+}
+
+/* The carrier comes after the link, and frames are dropped until then. */
+void link_await_up(const char *name)
+{
+	run("for i in $(seq 500); do ip -o link show %s | grep -q 'state UP' && exit 0; sleep 0.01; done; "
+	    "exit 1", name);
 }
 
 void link_delete(const char *name)

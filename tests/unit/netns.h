@@ -21,6 +21,8 @@ void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** Make a veth pair, both ends up. */
 void veth_add(const char *name, const char *peer);
+/** Wait until frames can pass. */
+void link_await_up(const char *name);
 void link_delete(const char *name);
 
 /** A socket to send whole frames on an interface. */
