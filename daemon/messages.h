@@ -4,17 +4,18 @@
 
 /*
  * MESSAGE_ID= of what an operator may want to look for: `journalctl MESSAGE_ID=...`. Each has an entry in
- * systemd/fancap.catalog that says what it means and what to do.
+ * systemd/fancap.catalog that says what it means and what to do. A new one comes from `systemd-id128 new`; an id is
+ * part of the interface and never changes its meaning.
  */
-#define MESSAGE_STARTED "4d0dc8d4f4ed4ee1a4a3b8b1c1a6f0d1"
-#define MESSAGE_STOPPED "a5a2c7f1a6ab4b0f9f7c1f0e6f2c8e02"
-#define MESSAGE_WORKER_DIED "0f3b1f7f3f0a4f8c8a0d5d6c2e9b7a03"
-#define MESSAGE_WORKER_STARTED "c6d5b2f86b814a5f8c2f4a1de0937b04"
-#define MESSAGE_PACKETS_DROPPED "7b9fb4de1f864a2e8f0c3ad8f2b15c05"
-#define MESSAGE_WRITE_FAILED "e1ab7c2f90be4c63b6b2d0c1a7f64d06"
-#define MESSAGE_WRITE_RESUMED "3c5d7e9fb1a24c8d9e0f6a7b8c9d1e07"
-#define MESSAGE_LINK_DOWN "9a8b7c6d5e4f4a3b8c2d1e0f9a8b7c08"
-#define MESSAGE_RELOADED "58d3c1e7b2a94f60a1c8e7d6f5b4a309"
-#define MESSAGE_RELOAD_REFUSED "d2e4f6a8c0b14d3e9f5a7b6c8d0e2f0a"
+#define MESSAGE_STARTED "8a5989acbdd84bbcaf0564b478fbdf7a"
+#define MESSAGE_STOPPED "b1fd77a858ec459098efa4a12524051b"
+#define MESSAGE_WORKER_DIED "89c1b276f24a4bf19ce20a720cf622ff"
+#define MESSAGE_WORKER_STARTED "dd71ba8621bd421faf7be2936ddd31fa"
+#define MESSAGE_PACKETS_DROPPED "580088d33c9a4a1193f419693079a811"
+#define MESSAGE_WRITE_FAILED "8337d491cbc14814a0f50c22b9d8a7d1"
+#define MESSAGE_WRITE_RESUMED "2824e8ec9c1449dfadf9034909fb2a07"
+#define MESSAGE_LINK_DOWN "06f2148da6204a1095ae69a897cf7016"
+#define MESSAGE_RELOADED "fa9c5444157b4caa9c870da08cc91472"
+#define MESSAGE_RELOAD_REFUSED "3a3e98fcc406404d82276a2bec1cc9c2"
 
 #endif
