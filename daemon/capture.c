@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,22 @@ static int open_folder(const struct config *config, struct capture *capture, str
 	if (r < 0)
 		fancap_error_set(err, "%s: cannot record to %s: %s", name, capture->folder, strerror(-r));
 	return r;
+}
+
+static int check_cpus(const struct config_interface *interface, struct fancap_error *err)
+{
+	cpu_set_t usable;
+
+	if (sched_getaffinity(0, sizeof(usable), &usable) < 0)
+		return -errno;
+	for (size_t i = 0; i < interface->n_cpus; i++) {
+		if (!CPU_ISSET(interface->cpus[i], &usable)) {
+			fancap_error_set(err, "%s: cpus: CPU %u is not there, or not ours to use; %d CPUs are",
+					 interface->name, interface->cpus[i], CPU_COUNT(&usable));
+			return -EINVAL;
+		}
+	}
+	return 0;
 }
 
 static int open_geometry(struct capture *capture, struct fancap_error *err)
@@ -104,7 +121,9 @@ int capture_open(const struct config *config, const struct config_interface *int
 		log_printf(LOG_WARNING, NULL, &(struct log_context){interface->name, -1},
 			   "the interface is down; packets are recorded when it comes up");
 	fill_settings(config, interface, &capture.settings);
-	r = open_folder(config, &capture, err);
+	r = check_cpus(interface, err);
+	if (r == 0)
+		r = open_folder(config, &capture, err);
 	if (r == 0)
 		r = open_geometry(&capture, err);
 	if (r == 0)
@@ -168,14 +187,14 @@ int capture_apply(struct capture *capture, const struct config *config,
 	struct fancap_error why;
 	int r;
 
-	r = fancap_group_gate_open(&capture->group, filter, &why);
-	if (r < 0) {
-		fancap_error_set(err, "%s: %s", interface->name, why.text);
-		return r;
-	}
+	/* In any case: the old configuration is about to go. */
 	capture->config = interface;
-	fill_settings(config, interface, &capture->settings);
-	return 0;
+	r = fancap_group_gate_open(&capture->group, filter, &why);
+	if (r < 0)
+		fancap_error_set(err, "%s: %s", interface->name, why.text);
+	else
+		fill_settings(config, interface, &capture->settings);
+	return r;
 }
 
 void capture_read_kernel(struct capture *capture, unsigned worker)

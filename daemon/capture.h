@@ -45,7 +45,11 @@ void capture_gate_close(const struct capture *capture);
 int capture_filter_compile(const struct capture *capture, const struct config_interface *interface,
 			   struct fancap_filter *ret, struct fancap_error *err);
 
-/** Go over to another configuration of the same interface that needs no new ring; attach its filter. */
+/**
+ * Go over to another configuration of the same interface that needs no new ring; attach its filter.
+ *
+ * @return 0, or -errno: the filter and the recorder's settings are as before
+ */
 int capture_apply(struct capture *capture, const struct config *config,
 		  const struct config_interface *interface, const struct fancap_filter *filter,
 		  struct fancap_error *err);

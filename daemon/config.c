@@ -47,8 +47,8 @@ static bool text_apply(struct load *load, struct config_document *document, cons
 
 /** Read a table's single values. @return a bit for each row that was refused */
 static uint64_t table_apply(struct load *load, struct config_document *document, const char *prefix,
-			const struct config_table *table, const struct config_text *texts,
-			void *structure)
+			    const struct config_table *table, const struct config_text *texts,
+			    void *structure)
 {
 	uint64_t invalid = 0;
 
@@ -69,7 +69,7 @@ static uint64_t table_apply(struct load *load, struct config_document *document,
 
 /** Read the list of CPUs. @return the row's bit if it was refused, else 0 */
 static uint64_t cpus_apply(struct load *load, struct config_document *document, const char *prefix,
-		       const struct config_text *texts, struct config_interface *interface)
+			   const struct config_text *texts, struct config_interface *interface)
 {
 	size_t row = config_table_index(&config_table_interface, "cpus");
 	struct config_option option = config_table_interface.options[row];
@@ -129,8 +129,8 @@ static void interface_apply(struct load *load, struct config_document *document,
 	*origin = (struct config_origin){interface, document, index, 0};
 	snprintf(prefix, sizeof(prefix), "interfaces[%zu].", index);
 	config_table_defaults(&config_table_interface, interface);
-	origin->invalid = table_apply(load, document, prefix, &config_table_interface, texts,
-				      interface);
+	origin->invalid =
+		table_apply(load, document, prefix, &config_table_interface, texts, interface);
 	origin->invalid |= cpus_apply(load, document, prefix, texts, interface);
 	workers_resolve(interface);
 	config_validate_interface(origin, load->errors);

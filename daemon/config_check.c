@@ -58,8 +58,7 @@ static size_t keys_distance(const char *a, const char *b)
 		for (size_t j = 1; j <= n; j++) {
 			size_t above = row[j];
 
-			row[j] = min3(above + 1, row[j - 1] + 1,
-				      diagonal + (a[i - 1] != b[j - 1]));
+			row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
 			diagonal = above;
 		}
 	}
@@ -92,8 +91,7 @@ static void keys_list(const cyaml_schema_field_t *fields, char *text, size_t siz
 					 field->key);
 }
 
-static void unknown_key_add(struct check *check, const struct item *mapping,
-			    const yaml_node_t *key)
+static void unknown_key_add(struct check *check, const struct item *mapping, const yaml_node_t *key)
 {
 	const cyaml_schema_field_t *fields = mapping->schema->mapping.fields;
 	struct config_place place = config_document_place(check->document, NULL, key);
@@ -122,9 +120,8 @@ static const cyaml_schema_field_t *field_find(const cyaml_schema_field_t *fields
 /* --- values --- */
 
 /** Set an item's path: its parent's and a piece. The schema's own keys and list indexes fit. */
-static void __attribute__((format(printf, 3, 4))) path_extend(struct item *item,
-							      const struct item *parent,
-							      const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+path_extend(struct item *item, const struct item *parent, const char *format, ...)
 {
 	size_t length = strlen(parent->path);
 	va_list args;
@@ -168,7 +165,8 @@ static void double_key_check(struct check *check, const struct item *mapping,
 static void pair_check(struct check *check, const struct item *mapping,
 		       const yaml_node_pair_t *pair)
 {
-	struct item item = {.key = node_get(check, pair->key), .node = node_get(check, pair->value)};
+	struct item item = {.key = node_get(check, pair->key),
+			    .node = node_get(check, pair->value)};
 	const cyaml_schema_field_t *field;
 
 	if (item.key->type != YAML_SCALAR_NODE) {
@@ -233,8 +231,9 @@ static void scalar_check(struct check *check, const struct item *item)
 
 	if (node->type != YAML_SCALAR_NODE)
 		malformed_add(check, item,
-			      node->type == YAML_SEQUENCE_NODE ? "must be a single value, not a list"
-							       : "must be a single value, not a mapping");
+			      node->type == YAML_SEQUENCE_NODE
+				      ? "must be a single value, not a list"
+				      : "must be a single value, not a mapping");
 	else if (memchr(node->data.scalar.value, '\0', node->data.scalar.length))
 		malformed_add(check, item, "must not contain NUL bytes");
 }

@@ -120,9 +120,8 @@ static void parser_error_add(const yaml_parser_t *parser, const struct config_do
 		config_errors_add(errors, &place, NULL, "out of memory");
 		return;
 	}
-	place = parser->error == YAML_READER_ERROR
-			? offset_place(document, parser->problem_offset)
-			: mark_place(document, &parser->problem_mark);
+	place = parser->error == YAML_READER_ERROR ? offset_place(document, parser->problem_offset)
+						   : mark_place(document, &parser->problem_mark);
 	if (parser->error == YAML_READER_ERROR)
 		config_errors_add(errors, &place, NULL, "not UTF-8 text: %s", parser->problem);
 	else

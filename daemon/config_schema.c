@@ -35,8 +35,8 @@ static const struct config_word direction_words[] = {
 };
 
 static const struct config_word level_words[] = {
-	{"error", LOG_ERR},   {"warning", LOG_WARNING}, {"info", LOG_INFO},
-	{"debug", LOG_DEBUG}, {NULL, 0},
+	{"error", LOG_ERR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG},
+	{NULL, 0},
 };
 
 /* clang-format off */
@@ -121,7 +121,10 @@ static uint64_t number_fetch(const void *place, size_t width)
 	switch (width) {
 	case sizeof(u8): memcpy(&u8, place, width); return u8;
 	case sizeof(u32): memcpy(&u32, place, width); return u32;
-	default: assert(width == sizeof(number)); memcpy(&number, place, width); return number;
+	default:
+		assert(width == sizeof(number));
+		memcpy(&number, place, width);
+		return number;
 	}
 }
 
@@ -177,7 +180,7 @@ void config_table_defaults(const struct config_table *table, void *structure)
 struct config_schema {
 	cyaml_schema_value_t top;
 	cyaml_schema_value_t list_entry;
-	cyaml_schema_value_t table_entry; /* one is enough: only `interfaces` is a list of mappings */
+	cyaml_schema_value_t table_entry; /* one will do: only `interfaces` lists mappings */
 	cyaml_schema_field_t fields[COUNT(interface_options) + COUNT(top_options) + 16];
 	size_t n_fields;
 };
@@ -236,8 +239,8 @@ static void field_fill(struct config_schema *schema, const struct config_table *
 		if (option->type->is_text)
 			flags |= CYAML_FLAG_SCALAR_QUOTE_DOUBLE;
 		field->data_offset = (uint32_t)(row * sizeof(struct config_text));
-		field->value = (cyaml_schema_value_t){
-			CYAML_VALUE_STRING(flags, char, 0, CYAML_UNLIMITED)};
+		field->value =
+			(cyaml_schema_value_t){CYAML_VALUE_STRING(flags, char, 0, CYAML_UNLIMITED)};
 	}
 }
 

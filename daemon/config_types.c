@@ -240,10 +240,11 @@ static int interval_parse(const struct config_option *option, const char *text, 
 	if (r < 0)
 		return r;
 	if (ms != 0 && MS_PER_DAY % ms != 0 && ms % MS_PER_DAY != 0) {
-		fancap_error_set(err,
-				 "'%s' does not divide 24h evenly; allowed: what does, such as 10s, "
-				 "60s, 15min, 1h, and multiples of 24h",
-				 text);
+		fancap_error_set(
+			err,
+			"'%s' does not divide 24h evenly; allowed: what does, such as 10s, "
+			"60s, 15min, 1h, and multiples of 24h",
+			text);
 		return -EINVAL;
 	}
 	*ret = ms * NS_PER_MS;

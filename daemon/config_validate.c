@@ -54,8 +54,9 @@ static void cpus_validate(const struct config_origin *origin, struct config_erro
 
 	if (interface->n_cpus == 0 || interface->n_cpus == interface->workers)
 		return;
-	snprintf(text, sizeof(text), "lists %zu CPU%s for %u worker%s; allowed: one for each worker",
-		 interface->n_cpus, interface->n_cpus == 1 ? "" : "s", interface->workers,
+	snprintf(text, sizeof(text),
+		 "lists %zu CPU%s for %u worker%s; allowed: one for each worker", interface->n_cpus,
+		 interface->n_cpus == 1 ? "" : "s", interface->workers,
 		 interface->workers == 1 ? "" : "s");
 	interface_error_add(origin, "cpus", errors, text);
 }

@@ -251,9 +251,8 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 			event_base_loopbreak(sup->base);
 		return;
 	}
+	/* While stopping as well: what is in its ring is yet to be recorded. */
 	child_restart_later(child);
-	if (sup->state == CONTROL_STOPPING)
-		child_restart_now(child);
 }
 
 static void on_sigchld(evutil_socket_t fd, short what, void *arg)

@@ -21,8 +21,12 @@ struct quantity {
 };
 
 static const struct unit size_units[] = {
-	{"B", 1},	     {"KiB", 1ull << 10}, {"MiB", 1ull << 20},
-	{"GiB", 1ull << 30}, {"TiB", 1ull << 40}, {NULL, 0},
+	{"B", 1},
+	{"KiB", 1ull << 10},
+	{"MiB", 1ull << 20},
+	{"GiB", 1ull << 30},
+	{"TiB", 1ull << 40},
+	{NULL, 0},
 };
 
 static const struct quantity size_quantity = {
@@ -81,8 +85,9 @@ static int quantity_parse(const struct quantity *quantity, const char *text, uin
 	if (r == 0 && *rest == '.')
 		r = -EINVAL;
 	if (r == -EINVAL) {
-		fancap_error_set(err, "'%.64s' is not a whole number with a unit, such as %s (units: %s)",
-				 text, quantity->example, quantity->allowed);
+		fancap_error_set(
+			err, "'%.64s' is not a whole number with a unit, such as %s (units: %s)",
+			text, quantity->example, quantity->allowed);
 		return r;
 	}
 	if (r == 0) {

@@ -15,6 +15,8 @@
 #define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
 #endif
 
+#define MEMBERS_MAX 65536u /* PACKET_FANOUT_MAX in net/packet/internal.h */
+
 _Static_assert((int)FANCAP_FANOUT_FLAG_ROLLOVER == PACKET_FANOUT_FLAG_ROLLOVER, "fanout flag");
 _Static_assert((int)FANCAP_FANOUT_FLAG_IGNORE_OUTGOING == PACKET_FANOUT_FLAG_IGNORE_OUTGOING, "fanout flag");
 _Static_assert((int)FANCAP_FANOUT_FLAG_DEFRAGMENT == PACKET_FANOUT_FLAG_DEFRAG, "fanout flag");
@@ -155,9 +157,15 @@ static int member_open(const struct fancap_group_params *params, unsigned index,
 int fancap_group_open(const struct fancap_group_params *params, struct fancap_group *ret,
 		      struct fancap_error *err)
 {
-	struct fancap_group group = {.fds = calloc(params->members, sizeof(int))};
+	struct fancap_group group = {0};
 	int fd;
 
+	if (params->members == 0 || params->members > MEMBERS_MAX) {
+		fancap_error_set(err, "%s: %u sockets: 1 to %u are allowed", params->interface,
+				 params->members, MEMBERS_MAX);
+		return -EINVAL;
+	}
+	group.fds = calloc(params->members, sizeof(int));
 	if (group.fds == NULL) {
 		fancap_error_set(err, "%s: out of memory", params->interface);
 		return -ENOMEM;

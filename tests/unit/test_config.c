@@ -350,13 +350,13 @@ static void large_file_is_refused(void **state)
 	assert_non_null(text);
 	memset(text, '#', size);
 	file_write("x.yaml", text, size);
-	check_errors("x.yaml", -EFBIG,
-		     "x.yaml: cannot be read: File too large (allowed: 1MiB)\n");
+	check_errors("x.yaml", -EFBIG, "x.yaml: cannot be read: File too large (allowed: 1MiB)\n");
 	check_errors("/dev/zero", -EFBIG,
 		     "/dev/zero: cannot be read: File too large (allowed: 1MiB)\n");
 	file_write("x.yaml", text, size - 1);
-	check_errors("x.yaml", -EINVAL, "x.yaml:1:1: interfaces: there is none; list at least one, "
-					"such as '- name: eth0'\n");
+	check_errors("x.yaml", -EINVAL,
+		     "x.yaml:1:1: interfaces: there is none; list at least one, "
+		     "such as '- name: eth0'\n");
 	free(text);
 }
 
@@ -369,14 +369,16 @@ static void binary_file_is_refused(void **state)
 		size_t size;
 		const char *errors;
 	} files[] = {
-		{BYTES("\x7f" "ELF\x02\x01"),
+		{BYTES("\x7f"
+		       "ELF\x02\x01"),
 		 "x.yaml:1:1: not UTF-8 text: control characters are not allowed\n"},
 		{BYTES("a: b\n\xc3\xa4: \xff\n"),
 		 "x.yaml:2:4: not UTF-8 text: invalid leading UTF-8 octet\n"},
 		{BYTES("a: \xc3"), "x.yaml:1:4: not UTF-8 text: incomplete UTF-8 octet sequence\n"},
 		{BYTES("log:\n  level: a\0b\n"),
 		 "x.yaml:2:11: not UTF-8 text: control characters are not allowed\n"},
-		{BYTES("\xff\xfe" "a\0:\0 \0b\0"),
+		{BYTES("\xff\xfe"
+		       "a\0:\0 \0b\0"),
 		 "x.yaml:1:1: not UTF-8 text: invalid leading UTF-8 octet\n"},
 	};
 

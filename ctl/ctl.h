@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#define CTL_DEFAULT_SOCKET FANCAP_RUNSTATEDIR "/fancap/io.fancap"
+#define CTL_DEFAULT_TIMEOUT_MS 10000U
+
+/** How fancapctl ends: promised to scripts, in --help and the manual. */
+enum ctl_exit {
+	CTL_OK,
+	CTL_FAILED,
+	CTL_USAGE,
+	CTL_NOT_RUNNING,
+	CTL_DENIED,
+	CTL_TIMEOUT,
+	CTL_EXITS
+};
+
+/** What the options said. */
+struct ctl {
+	const char *socket;
+	unsigned timeout_ms; ///< for a whole command
+	bool json;
+	FILE *out; ///< what was asked for
+	FILE *err; ///< why it cannot be had
+};
+
+#endif

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ctl/output.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/percent.h"
+
+#define NS_PER_S 1000000000ULL
+#define COUNT_CHARS 32
+
+struct table {
+	const struct column *columns;
+	size_t n_columns;
+	char **cells;
+	size_t n_cells;
+	size_t capacity;
+	bool failed;
+};
+
+/* --- text of unknown origin ------------------------------------------------------------------------ */
+
+/* Decode a character of valid UTF-8, and go past it. What is not valid is taken byte by byte. */
+static unsigned utf8_next(const unsigned char **at)
+{
+	const unsigned char *p = *at;
+	unsigned n = p[0] >= 0xf0 ? 3 : p[0] >= 0xe0 ? 2 : p[0] >= 0xc0 ? 1 : 0;
+	unsigned c = n ? p[0] & (0x3fU >> n) : p[0];
+
+	for (unsigned i = 1; i <= n; i++) {
+		if ((p[i] & 0xc0) != 0x80) {
+			*at = p + 1;
+			return p[0];
+		}
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	*at = p + n + 1;
+	return c;
+}
+
+/* C0, DEL and C1; what ends lines; what turns the direction of writing. */
+static bool is_control(unsigned c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+void text_print(FILE *out, const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+
+	while (*at) {
+		const unsigned char *begin = at;
+		unsigned c = utf8_next(&at);
+
+		if (!is_control(c))
+			fwrite(begin, 1, (size_t)(at - begin), out);
+		else if (c < 0x100)
+			fprintf(out, "\\x%02x", c);
+		else
+			fprintf(out, "\\u%04x", c);
+	}
+}
+
+/* Characters, not bytes: those that continue one do not count. */
+static int text_width(const char *text)
+{
+	int width = 0;
+
+	for (; *text; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
+
+/* --- table ----------------------------------------------------------------------------------------- */
+
+struct table *table_new(const struct column *columns, size_t n_columns)
+{
+	struct table *table = calloc(1, sizeof(*table));
+
+	if (table) {
+		table->columns = columns;
+		table->n_columns = n_columns;
+	}
+	return table;
+}
+
+void table_free(struct table *table)
+{
+	if (!table)
+		return;
+
+	for (size_t i = 0; i < table->n_cells; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	free(table);
+}
+
+/* Take a cell over; NULL means there was no memory for it. */
+static void table_add(struct table *table, char *cell)
+{
+	char **grown;
+
+	if (table && cell && table->n_cells == table->capacity) {
+		grown = realloc(table->cells, (table->capacity * 2 + 64) * sizeof(*grown));
+		if (grown) {
+			table->cells = grown;
+			table->capacity = table->capacity * 2 + 64;
+		}
+	}
+	if (table && cell && table->n_cells < table->capacity) {
+		table->cells[table->n_cells++] = cell;
+		return;
+	}
+	if (table)
+		table->failed = true;
+	free(cell);
+}
+
+void table_text(struct table *table, const char *text)
+{
+	char *cell = NULL;
+	size_t len;
+	FILE *out = open_memstream(&cell, &len);
+
+	if (out) {
+		text_print(out, text);
+		fclose(out);
+	}
+	table_add(table, cell);
+}
+
+void table_format(struct table *table, const char *format, ...)
+{
+	char *cell;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&cell, format, args) < 0)
+		cell = NULL;
+	va_end(args);
+	table_add(table, cell);
+}
+
+void table_count(struct table *table, uint64_t count)
+{
+	char text[COUNT_CHARS];
+	char *at = text + sizeof(text);
+	unsigned digits = 0;
+
+	*--at = '\0';
+	do {
+		if (digits && digits % 3 == 0)
+			*--at = ',';
+		*--at = (char)('0' + count % 10);
+		count /= 10;
+		digits++;
+	} while (count);
+	table_format(table, "%s", at);
+}
+
+void table_bytes(struct table *table, uint64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double value = (double)bytes;
+	unsigned unit = 0;
+
+	/* Not 1024: what would be rounded to 1024.0 is 1.0 of the next. */
+	while (value >= 1023.95 && unit < sizeof(units) / sizeof(*units) - 1) {
+		value /= 1024;
+		unit++;
+	}
+	table_format(table, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+/* Rounding must not make a loss look like none, or nearly all like all. */
+void table_percent(struct table *table, uint64_t part, uint64_t whole)
+{
+	double percent = statistics_percent(part, whole);
+
+	if (part && percent < 0.01)
+		table_text(table, "<0.01");
+	else if (part < whole && percent > 99.99)
+		table_text(table, ">99.99");
+	else
+		table_format(table, "%.2f", percent);
+}
+
+bool table_is_empty(const struct table *table)
+{
+	return !table || !table->n_cells;
+}
+
+static int column_width(const struct table *table, size_t column)
+{
+	int width = text_width(table->columns[column].title);
+
+	for (size_t i = column; i < table->n_cells; i += table->n_columns) {
+		int cell = text_width(table->cells[i]);
+
+		if (cell > width)
+			width = cell;
+	}
+	return width;
+}
+
+/* Blanks are printed before the next cell only, so that no line ends in blanks. */
+static void cell_print(FILE *out, const char *text, bool right, int width, int *blanks)
+{
+	int pad = width - text_width(text);
+
+	if (right)
+		*blanks += pad;
+	if (*text) {
+		fprintf(out, "%*s%s", *blanks, "", text);
+		*blanks = 0;
+	}
+	*blanks += (right ? 0 : pad) + 2;
+}
+
+int table_print(const struct table *table, FILE *out)
+{
+	int *widths = table && !table->failed ? calloc(table->n_columns, sizeof(*widths)) : NULL;
+
+	if (!widths)
+		return -ENOMEM;
+	for (size_t c = 0; c < table->n_columns; c++)
+		widths[c] = column_width(table, c);
+
+	for (size_t row = 0; row <= table->n_cells / table->n_columns; row++) {
+		int blanks = 0;
+
+		for (size_t c = 0; c < table->n_columns; c++)
+			cell_print(out, row ? table->cells[(row - 1) * table->n_columns + c] :
+					      table->columns[c].title,
+				   table->columns[c].right, widths[c], &blanks);
+		fputc('\n', out);
+	}
+	free(widths);
+	return 0;
+}
+
+/* --- times ----------------------------------------------------------------------------------------- */
+
+void time_print(FILE *out, uint64_t time_ns)
+{
+	time_t seconds = (time_t)(time_ns / NS_PER_S);
+	char text[64] = "?";
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm))
+		(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	fputs(text, out);
+}
+
+void duration_print(FILE *out, uint64_t duration_ns)
+{
+	unsigned long long s = duration_ns / NS_PER_S;
+
+	if (s >= 86400)
+		fprintf(out, "%llud ", s / 86400);
+	if (s >= 3600)
+		fprintf(out, "%lluh ", s / 3600 % 24);
+	if (s >= 60)
+		fprintf(out, "%llumin ", s / 60 % 60);
+	fprintf(out, "%llus", s % 60);
+}

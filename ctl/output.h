@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef CTL_OUTPUT_H
+#define CTL_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/** A column of a table for people. */
+struct column {
+	const char *title;
+	bool right; ///< numbers are easier compared when they end below each other
+};
+
+/** A table that is filled cell by cell, row by row, and printed in the end, as wide as its contents want. */
+struct table;
+
+/** @param columns must outlive the table. @return NULL: ENOMEM, which the other functions accept */
+struct table *table_new(const struct column *columns, size_t n_columns);
+void table_free(struct table *table);
+
+/** Fill the next cell. What the daemon says goes through table_text(): see text_print(). */
+void table_text(struct table *table, const char *text);
+void table_count(struct table *table, uint64_t count);	///< 1,234,567
+void table_bytes(struct table *table, uint64_t bytes);	///< 1.2 MiB
+void table_percent(struct table *table, uint64_t part, uint64_t whole); ///< 1.23, with bounds: <0.01
+void table_format(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+bool table_is_empty(const struct table *table);
+
+/** Print all rows under their titles. @return 0 or -ENOMEM, also if filling failed: then nothing was printed */
+int table_print(const struct table *table, FILE *out);
+
+/**
+ * Print text of unknown origin: what a terminal would obey (control characters, changes of writing direction) is
+ * shown as \xNN or \uNNNN instead.
+ */
+void text_print(FILE *out, const char *text);
+
+/** "2023-11-14 22:13:20 UTC" */
+void time_print(FILE *out, uint64_t time_ns);
+
+/** "1h 2min 3s" */
+void duration_print(FILE *out, uint64_t duration_ns);
+
+#endif

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ctl/report.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctl/output.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
+
+/* --- reading what the daemon says ------------------------------------------------------------------- */
+
+/** Remembers the first thing that was not there; reading goes on with 0 or "". */
+struct reader {
+	const char *missing;
+};
+
+static void reader_miss(struct reader *reader, const char *key)
+{
+	if (!reader->missing)
+		reader->missing = key;
+}
+
+static uint64_t read_count(struct reader *reader, json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (json_is_integer(value) && json_integer_value(value) >= 0)
+		return (uint64_t)json_integer_value(value);
+	reader_miss(reader, key);
+	return 0;
+}
+
+static const char *read_text(struct reader *reader, json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (json_is_string(value))
+		return json_string_value(value);
+	reader_miss(reader, key);
+	return "";
+}
+
+/* @return NULL if it is not there, which Jansson takes for an empty one */
+static json_t *read_array(struct reader *reader, json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (json_is_array(value))
+		return value;
+	reader_miss(reader, key);
+	return NULL;
+}
+
+static json_t *read_object(struct reader *reader, json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (json_is_object(value))
+		return value;
+	reader_miss(reader, key);
+	return NULL;
+}
+
+static int report_result(const struct reader *reader, const char **ret_missing)
+{
+	if (!reader->missing)
+		return 0;
+	*ret_missing = reader->missing;
+	return -EBADMSG;
+}
+
+/* --- cells ------------------------------------------------------------------------------------------ */
+
+static void cell_count(struct table *table, struct reader *reader, json_t *object, const char *key)
+{
+	table_count(table, read_count(reader, object, key));
+}
+
+/* A number that may be null: a hyphen then. */
+static void cell_optional(struct table *table, struct reader *reader, json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (!value || json_is_null(value))
+		table_text(table, "-");
+	else
+		table_format(table, "%llu", (unsigned long long)read_count(reader, object, key));
+}
+
+/* Seen, dropped, and how many of a hundred that is. */
+static void cells_seen(struct table *table, struct reader *reader, json_t *object)
+{
+	uint64_t seen = read_count(reader, object, "packets_seen");
+	uint64_t dropped = read_count(reader, object, "packets_dropped");
+
+	table_count(table, seen);
+	table_count(table, dropped);
+	table_percent(table, dropped, seen);
+}
+
+/* --- status ----------------------------------------------------------------------------------------- */
+
+static const struct column status_columns[] = {
+	{ "INTERFACE", false }, { "STATE", false },   { "WORKERS", true }, { "SEEN", true },
+	{ "DROPPED", true },	{ "DROP %", true },   { "WRITTEN", true }, { "DISCARDED", true },
+};
+
+static void status_counters(struct table *table, struct reader *reader, json_t *object)
+{
+	cells_seen(table, reader, object);
+	cell_count(table, reader, object, "packets_written");
+	cell_count(table, reader, object, "packets_discarded");
+}
+
+static void status_fill(struct table *table, struct reader *reader, json_t *status)
+{
+	json_t *array = read_array(reader, status, "interfaces"), *interface;
+	size_t i;
+
+	json_array_foreach(array, i, interface) {
+		table_text(table, read_text(reader, interface, "interface"));
+		table_text(table, read_text(reader, interface, "state"));
+		table_format(table, "%llu/%llu",
+			     (unsigned long long)read_count(reader, interface, "workers_running"),
+			     (unsigned long long)read_count(reader, interface, "workers"));
+		status_counters(table, reader, interface);
+	}
+	table_text(table, "total");
+	table_text(table, "");
+	table_text(table, "");
+	status_counters(table, reader, status);
+}
+
+static void status_head(json_t *status, struct reader *reader, FILE *out)
+{
+	fputs("fancapd ", out);
+	text_print(out, read_text(reader, status, "version"));
+	fputs(" is ", out);
+	text_print(out, read_text(reader, status, "state"));
+	fprintf(out, ": pid %llu, since ", (unsigned long long)read_count(reader, status, "pid"));
+	time_print(out, read_count(reader, status, "started_ns"));
+	fputs(" (", out);
+	duration_print(out, read_count(reader, status, "uptime_ns"));
+	fputs(")\nconfiguration: ", out);
+	text_print(out, read_text(reader, status, "config"));
+	fputs("\nsocket: ", out);
+	text_print(out, read_text(reader, status, "socket"));
+	fputs("\n\n", out);
+}
+
+/* A dry run of the head: what is missing must be known before anything is printed. */
+static void status_check(struct reader *reader, json_t *status)
+{
+	static const char *const texts[] = { "version", "state", "config", "socket" };
+	static const char *const counts[] = { "pid", "started_ns", "uptime_ns" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		(void)read_text(reader, status, texts[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
+		(void)read_count(reader, status, counts[i]);
+}
+
+int report_status(json_t *status, FILE *out, const char **ret_missing)
+{
+	struct table *table = table_new(status_columns, ARRAY_SIZE(status_columns));
+	struct reader reader = { NULL };
+	int r;
+
+	status_check(&reader, status);
+	status_fill(table, &reader, status);
+	r = report_result(&reader, ret_missing);
+	if (r == 0) {
+		status_head(status, &reader, out);
+		r = table_print(table, out);
+	}
+	table_free(table);
+	return r;
+}
+
+/* --- statistics ------------------------------------------------------------------------------------- */
+
+static const struct column statistics_columns[] = {
+	{ "INTERFACE", false }, { "WORKER", false },   { "SEEN", true },    { "DROPPED", true },
+	{ "DROP %", true },	{ "WRITTEN", true },   { "DISCARDED", true }, { "IN RING", true },
+	{ "BYTES", true },	{ "FREEZES", true },   { "RESTARTS", true },
+};
+
+static const struct column discarded_columns[] = {
+	{ "INTERFACE", false }, { "WORKER", false }, { "DISCARDED FOR", false },
+	{ "PACKETS", true },	{ "%", true },
+};
+
+static void statistics_counters(struct table *table, struct reader *reader, json_t *object)
+{
+	cells_seen(table, reader, object);
+	cell_count(table, reader, object, "packets_written");
+	cell_count(table, reader, object, "packets_discarded");
+	cell_count(table, reader, object, "packets_in_ring");
+	table_bytes(table, read_count(reader, object, "bytes_written"));
+	cell_count(table, reader, object, "ring_freezes");
+	cell_count(table, reader, object, "worker_restarts");
+}
+
+/* The reasons a worker had to discard packets, and how many of a hundred that reached it those were. */
+static void discarded_fill(struct table *table, struct reader *reader, const char *interface, json_t *worker)
+{
+	uint64_t delivered = read_count(reader, worker, "packets_delivered");
+	json_t *reasons = read_object(reader, worker, "discarded_by_reason"), *value;
+	const char *reason;
+
+	json_object_foreach(reasons, reason, value) {
+		uint64_t packets = read_count(reader, reasons, reason);
+
+		if (!packets)
+			continue;
+		table_text(table, interface);
+		cell_optional(table, reader, worker, "worker");
+		table_text(table, reason);
+		table_count(table, packets);
+		table_percent(table, packets, delivered);
+	}
+}
+
+static void statistics_fill(struct table *table, struct table *discarded, struct reader *reader,
+			    json_t *statistics)
+{
+	json_t *array = read_array(reader, statistics, "interfaces"), *interface, *worker;
+	size_t i, w;
+
+	json_array_foreach(array, i, interface) {
+		const char *name = read_text(reader, interface, "interface");
+		json_t *workers = read_array(reader, interface, "workers");
+
+		table_text(table, name);
+		table_text(table, "all");
+		statistics_counters(table, reader, interface);
+		json_array_foreach(workers, w, worker) {
+			table_text(table, name);
+			table_format(table, "%llu", (unsigned long long)read_count(reader, worker, "worker"));
+			statistics_counters(table, reader, worker);
+			discarded_fill(discarded, reader, name, worker);
+		}
+	}
+	table_text(table, "total");
+	table_text(table, "");
+	statistics_counters(table, reader, read_object(reader, statistics, "total"));
+}
+
+static int statistics_print(struct table *table, struct table *discarded, uint64_t time_ns,
+			    uint64_t started_ns, FILE *out)
+{
+	int r;
+
+	time_print(out, time_ns);
+	fputs(", capturing for ", out);
+	duration_print(out, time_ns > started_ns ? time_ns - started_ns : 0);
+	fputs("\n\n", out);
+	r = table_print(table, out);
+	if (r == 0 && !table_is_empty(discarded)) {
+		fputc('\n', out);
+		r = table_print(discarded, out);
+	}
+	return r;
+}
+
+int report_statistics(json_t *statistics, FILE *out, const char **ret_missing)
+{
+	struct table *table = table_new(statistics_columns, ARRAY_SIZE(statistics_columns));
+	struct table *discarded = table_new(discarded_columns, ARRAY_SIZE(discarded_columns));
+	struct reader reader = { NULL };
+	uint64_t time_ns = read_count(&reader, statistics, "time_ns");
+	uint64_t started_ns = read_count(&reader, statistics, "started_ns");
+	int r;
+
+	statistics_fill(table, discarded, &reader, statistics);
+	r = report_result(&reader, ret_missing);
+	if (r == 0)
+		r = statistics_print(table, discarded, time_ns, started_ns, out);
+	table_free(table);
+	table_free(discarded);
+	return r;
+}
+
+/* --- workers ---------------------------------------------------------------------------------------- */
+
+static const struct column workers_columns[] = {
+	{ "INTERFACE", false }, { "WORKER", false }, { "STATE", false }, { "PID", true },
+	{ "CPU", true },	{ "BLOCKS", true },  { "USED", true },	 { "USED %", true },
+	{ "SEEN", true },	{ "DROPPED", true }, { "DROP %", true }, { "RESTARTS", true },
+};
+
+static void workers_fill(struct table *table, struct reader *reader, json_t *interface)
+{
+	const char *name = read_text(reader, interface, "interface");
+	json_t *workers = read_array(reader, interface, "workers"), *worker;
+	size_t w;
+
+	json_array_foreach(workers, w, worker) {
+		uint64_t blocks = read_count(reader, worker, "ring_blocks");
+		uint64_t used = read_count(reader, worker, "ring_blocks_used");
+
+		table_text(table, name);
+		table_format(table, "%llu", (unsigned long long)read_count(reader, worker, "worker"));
+		table_text(table, read_text(reader, worker, "state"));
+		cell_optional(table, reader, worker, "pid");
+		cell_optional(table, reader, worker, "cpu");
+		table_count(table, blocks);
+		table_count(table, used);
+		table_percent(table, used, blocks);
+		cells_seen(table, reader, worker);
+		cell_count(table, reader, worker, "worker_restarts");
+	}
+}
+
+int report_workers(json_t *statistics, FILE *out, const char **ret_missing)
+{
+	struct table *table = table_new(workers_columns, ARRAY_SIZE(workers_columns));
+	struct reader reader = { NULL };
+	json_t *array = read_array(&reader, statistics, "interfaces"), *interface;
+	size_t i;
+	int r;
+
+	json_array_foreach(array, i, interface) {
+		workers_fill(table, &reader, interface);
+	}
+	r = report_result(&reader, ret_missing);
+	if (r == 0)
+		r = table_print(table, out);
+	table_free(table);
+	return r;
+}

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# What quickstart and runtests share. Sourced with $top set to the source folder.
+top=${top:?}
+
+# shellcheck disable=SC2034 # used by who sources this
+BUILD_PACKAGES=(build-essential autoconf automake libtool pkg-config libsystemd-dev libevent-dev
+	libjansson-dev libpcap-dev libcyaml-dev libyaml-dev libcap-ng-dev libcmocka-dev iproute2 procps)
+
+say() {
+	printf '\n=== %s\n' "$*"
+}
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || die "must be run by root: sudo ./${0##*/}"
+}
+
+# install_packages PACKAGE...: those that are missing.
+install_packages() {
+	local package missing=()
+	for package in "$@"; do
+		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
+			missing+=("$package")
+	done
+	[ ${#missing[@]} = 0 ] && return
+	say "installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# build FOLDER CONFIGURE-OPTION...: out of the source tree, in $top/FOLDER.
+build() {
+	local folder=$top/$1 wanted
+	shift
+	wanted="$*"
+	# A source folder that was configured itself cannot be built from elsewhere.
+	[ ! -e "$top/config.status" ] || make -C "$top" distclean >/dev/null
+	[ -e "$top/configure" ] || (cd "$top" && autoreconf -fi >/dev/null 2>&1) || die "autoreconf failed"
+	mkdir -p "$folder"
+	if [ "$(cat "$folder/.configured-with" 2>/dev/null)" != "$wanted" ] || [ ! -e "$folder/Makefile" ]; then
+		(cd "$folder" && "$top/configure" --quiet "$@" && printf '%s\n' "$wanted" >.configured-with) ||
+			die "configure failed in $folder"
+	fi
+	make -C "$folder" --no-print-directory -s -j "$(nproc)" || die "make failed in $folder"
+}

@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* fancapctl against daemons that answer, answer nonsense, hang, or are not there. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "ctl/commands.h"
+#include "ctl/output.h"
+#include "daemon/methods.h"
+#include "tests/unit/fake_source.h"
+
+/* --- a daemon that says what it is told to -------------------------------------------------------------- */
+
+enum manner {
+	ANSWERS,
+	DRIPS,		 /* one byte at a time */
+	CLOSES,		 /* after what it has to say */
+	ANSWERS_UNASKED, /* and closes, without listening */
+	HANGS,
+	IS_BUSY, /* does not even accept */
+};
+
+struct daemon {
+	char directory[64];
+	char path[96];
+	pid_t pid;
+};
+
+static void answer(int fd, enum manner manner, const char *bytes, size_t len)
+{
+	char byte = 1;
+
+	while (manner != ANSWERS_UNASKED && byte != '\0')
+		if (recv(fd, &byte, 1, 0) != 1)
+			return;
+	if (manner == HANGS)
+		pause();
+	for (size_t n, at = 0; at < len; at += n) {
+		n = manner == DRIPS ? 1 : len - at;
+		if (send(fd, bytes + at, n, MSG_NOSIGNAL) < 0)
+			return;
+	}
+	if (manner == CLOSES || manner == ANSWERS_UNASKED)
+		close(fd);
+}
+
+static struct daemon daemon_start(enum manner manner, const char *bytes, size_t len)
+{
+	struct daemon daemon = { .directory = "/tmp/fancap-test-XXXXXX" };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_non_null(mkdtemp(daemon.directory));
+	snprintf(daemon.path, sizeof(daemon.path), "%s/s", daemon.directory);
+	strcpy(address.sun_path, daemon.path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, manner == IS_BUSY ? 0 : 8), 0);
+	fflush(NULL);
+	daemon.pid = fork();
+	if (daemon.pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test must not leave us behind */
+		if (manner == IS_BUSY)
+			pause();
+		answer(accept(fd, NULL, NULL), manner, bytes, len);
+		for (;;)
+			pause();
+	}
+	close(fd);
+	return daemon;
+}
+
+static void daemon_kill(struct daemon *daemon)
+{
+	if (!daemon->pid)
+		return;
+	kill(daemon->pid, SIGKILL);
+	waitpid(daemon->pid, NULL, 0);
+	daemon->pid = 0;
+}
+
+static void daemon_stop(struct daemon *daemon)
+{
+	daemon_kill(daemon);
+	unlink(daemon->path);
+	assert_int_equal(rmdir(daemon->directory), 0);
+}
+
+/* --- fancapctl -------------------------------------------------------------------------------------------- */
+
+struct result {
+	enum ctl_exit exit;
+	char *out, *err;
+};
+
+static struct result run_at(const char *socket, bool json, const char *command, const char *argument)
+{
+	char *argv[] = { (char *)(uintptr_t)command, (char *)(uintptr_t)argument, NULL };
+	struct result result = { 0 };
+	size_t out_len, err_len;
+	struct ctl ctl = { .socket = socket, .timeout_ms = 300, .json = json };
+
+	ctl.out = open_memstream(&result.out, &out_len);
+	ctl.err = open_memstream(&result.err, &err_len);
+	result.exit = commands_run(&ctl, argument ? 2 : 1, argv);
+	fclose(ctl.out);
+	fclose(ctl.err);
+	return result;
+}
+
+static void result_free(struct result *result)
+{
+	free(result->out);
+	free(result->err);
+}
+
+static struct result run_against(enum manner manner, const char *bytes, size_t len, bool json, const char *command)
+{
+	struct daemon daemon = daemon_start(manner, bytes, len);
+	struct result result = run_at(daemon.path, json, command, NULL);
+
+	daemon_stop(&daemon);
+	return result;
+}
+
+/* What a real daemon would answer to a method, but at a time that is always the same. */
+static char *real_answer(const char *method, size_t *ret_len)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct control_source source = fake_source(&fake);
+	struct varlink_call call = { .method = method, .parameters = json_object() };
+	struct method_reply reply;
+	char *text;
+
+	methods_call(&source, &call, &reply);
+	if (json_object_get(reply.parameters, "uptime_ns"))
+		json_object_set_new(reply.parameters, "uptime_ns", json_integer(93784000000000));
+	text = varlink_reply_build(reply.parameters, false, ret_len);
+	json_decref(reply.parameters);
+	json_decref(call.parameters);
+	return text;
+}
+
+static void assert_prints(const char *method, const char *command, bool json, const char *expected)
+{
+	size_t len;
+	char *bytes = real_answer(method, &len);
+	struct result result = run_against(ANSWERS, bytes, len, json, command);
+
+	assert_string_equal(result.err, "");
+	assert_string_equal(result.out, expected);
+	assert_int_equal(result.exit, CTL_OK);
+	result_free(&result);
+	free(bytes);
+}
+
+static void status_is_printed(void **state)
+{
+	(void)state;
+	assert_prints("io.fancap.GetStatus", "status", false,
+"fancapd 0.0.0-test is running: pid 4321, since 2023-11-14 22:13:20 UTC (1d 2h 3min 4s)\n"
+"configuration: /etc/fancap/fancapd.yaml\n"
+"socket: /run/fancap/io.fancap\n"
+"\n"
+"INTERFACE  STATE     WORKERS       SEEN  DROPPED  DROP %    WRITTEN  DISCARDED\n"
+"eth1       running       2/2  3,469,134    1,234    0.04  3,467,890          7\n"
+"wan        degraded      1/2  3,469,134        0    0.00  3,469,124          7\n"
+"total                         6,938,268    1,234    0.02  6,937,014         14\n");
+}
+
+static void statistics_are_printed(void **state)
+{
+	(void)state;
+	assert_prints("io.fancap.GetStatistics", "statistics", false,
+"2023-11-14 23:15:23 UTC, capturing for 1h 2min 3s\n"
+"\n"
+"INTERFACE  WORKER       SEEN  DROPPED  DROP %    WRITTEN  DISCARDED  IN RING      BYTES  FREEZES  RESTARTS\n"
+"eth1       all     3,469,134    1,234    0.04  3,467,890          7        3    1.3 GiB        1         0\n"
+"eth1       0       1,234,567        0    0.00  1,234,567          0        0  470.9 MiB        0         0\n"
+"eth1       1       2,234,567    1,234    0.06  2,233,323          7        3  851.9 MiB        1         0\n"
+"wan        all     3,469,134        0    0.00  3,469,124          7        3    1.3 GiB        1         3\n"
+"wan        0       1,234,567        0    0.00  1,234,567          0        0  470.9 MiB        0         0\n"
+"wan        1       2,234,567        0    0.00  2,234,557          7        3  852.4 MiB        1         3\n"
+"total              6,938,268    1,234    0.02  6,937,014         14        6    2.6 GiB        2         3\n"
+"\n"
+"INTERFACE  WORKER  DISCARDED FOR  PACKETS      %\n"
+"eth1       1       disk_full            7  <0.01\n"
+"wan        1       disk_full            7  <0.01\n");
+}
+
+static void workers_are_printed(void **state)
+{
+	(void)state;
+	assert_prints("io.fancap.GetStatistics", "workers", false,
+"INTERFACE  WORKER  STATE        PID  CPU  BLOCKS  USED  USED %       SEEN  DROPPED  DROP %  RESTARTS\n"
+"eth1       0       running     1000    2     256     2    0.78  1,234,567        0    0.00         0\n"
+"eth1       1       running     1001    3     256     3    1.17  2,234,567    1,234    0.06         0\n"
+"wan        0       running     1100    -     256     2    0.78  1,234,567        0    0.00         0\n"
+"wan        1       restarting     -    -     256     3    1.17  2,234,567        0    0.00         3\n");
+}
+
+static void version_is_printed(void **state)
+{
+	(void)state;
+	assert_prints("io.fancap.GetStatus", "version", false,
+		      "fancapctl " PACKAGE_VERSION "\nfancapd 0.0.0-test\n");
+	assert_prints("io.fancap.GetStatus", "version", true,
+		      "{\n  \"fancapctl\": {\n    \"version\": \"" PACKAGE_VERSION "\",\n    \"features\": \"" FANCAP_FEATURES
+		      "\"\n  },\n  \"fancapd\": {\n    \"version\": \"0.0.0-test\",\n    \"state\": \"running\",\n"
+		      "    \"pid\": 4321\n  }\n}\n");
+}
+
+/* --json of status and statistics is what the daemon sent. */
+static void json_is_passed_through(void **state)
+{
+	static const char *const rows[][2] = { { "io.fancap.GetStatus", "status" },
+					       { "io.fancap.GetStatistics", "statistics" } };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		size_t len;
+		char *bytes = real_answer(rows[i][0], &len);
+		struct result result = run_against(ANSWERS, bytes, len, true, rows[i][1]);
+		json_t *sent = json_loads(bytes, 0, NULL), *got = json_loads(result.out, 0, NULL);
+
+		assert_int_equal(result.exit, CTL_OK);
+		assert_true(json_equal(json_object_get(sent, "parameters"), got));
+		json_decref(sent);
+		json_decref(got);
+		result_free(&result);
+		free(bytes);
+	}
+}
+
+static void json_of_workers_is_one_array(void **state)
+{
+	size_t len;
+	char *bytes = real_answer("io.fancap.GetStatistics", &len);
+	struct result result = run_against(DRIPS, bytes, len, true, "workers");
+	json_t *got = json_loads(result.out, 0, NULL), *workers = json_object_get(got, "workers");
+
+	(void)state;
+	assert_int_equal(result.exit, CTL_OK);
+	assert_int_equal(json_array_size(workers), 4);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(workers, 3), "interface")), "wan");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(workers, 3), "worker")), 1);
+	assert_true(json_is_null(json_object_get(json_array_get(workers, 3), "pid")));
+	json_decref(got);
+	result_free(&result);
+	free(bytes);
+}
+
+static void json_arrays_are_arrays_when_empty(void **state)
+{
+	static const char bytes[] = "{\"parameters\":{\"interfaces\":[]}}";
+	struct result result = run_against(ANSWERS, bytes, sizeof(bytes), true, "workers");
+
+	(void)state;
+	assert_string_equal(result.out, "{\n  \"workers\": []\n}\n");
+	result_free(&result);
+}
+
+/* --- what does not work ------------------------------------------------------------------------------------ */
+
+static void assert_fails(struct result result, enum ctl_exit expected, const char *part)
+{
+	if (result.exit != expected || !strstr(result.err, part) || *result.out)
+		fail_msg("exit code %d: %s%s", result.exit, result.err, result.out);
+	result_free(&result);
+}
+
+static void absent_daemon_is_told_by_exit_code(void **state)
+{
+	struct daemon daemon = daemon_start(ANSWERS, "", 0);
+	struct result result;
+
+	(void)state;
+	assert_fails(run_at("/nonexistent/s", false, "status", NULL), CTL_NOT_RUNNING, "not running");
+	assert_fails(run_at("/nonexistent/s", true, "statistics", NULL), CTL_NOT_RUNNING, "not running");
+	daemon_kill(&daemon);
+	assert_fails(run_at(daemon.path, false, "status", NULL), CTL_NOT_RUNNING, "not running");
+	daemon_stop(&daemon);
+
+	result = run_at("/nonexistent/s", false, "version", NULL);
+	assert_int_equal(result.exit, CTL_OK);
+	assert_string_equal(result.out, "fancapctl " PACKAGE_VERSION "\nfancapd is not running\n");
+	result_free(&result);
+	result = run_at("/nonexistent/s", true, "version", NULL);
+	assert_non_null(strstr(result.out, "\"fancapd\": null"));
+	result_free(&result);
+}
+
+static void denial_is_told_by_exit_code(void **state)
+{
+	struct daemon daemon = daemon_start(ANSWERS, "", 0);
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(chmod(daemon.directory, 0755), 0);
+	assert_int_equal(chmod(daemon.path, 0600), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		struct result result;
+
+		if (getuid() == 0 && setuid(65534) < 0)
+			_exit(100);
+		if (getuid() != 65534 && chmod(daemon.path, 0) < 0)
+			_exit(100);
+		result = run_at(daemon.path, false, "status", NULL);
+		_exit(strstr(result.err, "permission denied") ? (int)result.exit : 101);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), CTL_DENIED);
+	daemon_stop(&daemon);
+}
+
+static void hanging_daemon_is_told_by_exit_code(void **state)
+{
+	struct daemon busy;
+	int fds[2];
+
+	(void)state;
+	assert_fails(run_against(HANGS, "", 0, false, "status"), CTL_TIMEOUT, "no answer within 0.3 s");
+	assert_fails(run_against(ANSWERS, "{\"param", 7, false, "status"), CTL_TIMEOUT, "no answer");
+
+	/* With a full queue, connect() itself would wait. */
+	busy = daemon_start(IS_BUSY, "", 0);
+	for (int i = 0; i < 2; i++) {
+		struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+		strcpy(address.sun_path, busy.path);
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fds[i], (struct sockaddr *)&address, sizeof(address));
+	}
+	assert_fails(run_at(busy.path, false, "status", NULL), CTL_TIMEOUT, "no answer");
+	close(fds[0]);
+	close(fds[1]);
+	daemon_stop(&busy);
+}
+
+static void assert_garbage(enum manner manner, const char *bytes, size_t len, const char *part)
+{
+	assert_fails(run_against(manner, bytes, len, false, "status"), CTL_FAILED, part);
+}
+
+static void garbage_is_a_failure(void **state)
+{
+	static const char *const replies[] = {
+		"{\"parameters\":{}}", "{}",
+		"{\"parameters\":{\"version\":1}}",
+		"{\"parameters\":{\"version\":\"1\",\"state\":[]}}",
+	};
+
+	(void)state;
+	assert_garbage(ANSWERS, "garbage", 8, "does not speak Varlink");
+	assert_garbage(ANSWERS, "", 1, "does not speak Varlink");
+	assert_garbage(ANSWERS, "\xff\x80\x1b[2J", 7, "does not speak Varlink");
+	assert_garbage(ANSWERS, "[]", 3, "not a JSON object");
+	assert_garbage(CLOSES, "{\"param", 7, "ended before");
+	assert_garbage(CLOSES, "", 0, "ended before");
+	for (size_t i = 0; i < 4; i++)
+		assert_garbage(ANSWERS, replies[i], strlen(replies[i]) + 1, "has no valid");
+}
+
+/* Every field of an answer, missing or of a wrong type, is a failure, never a crash or half a table. */
+static void assert_each_field_is_needed(const char *method, const char *command)
+{
+	size_t len;
+	char *bytes = real_answer(method, &len);
+
+	for (char *at = bytes; (at = strstr(at, "\":")); at++) {
+		char *broken = strdup(bytes);
+		struct result result;
+
+		broken[at - bytes - 1] = '~'; /* the name's last letter */
+		result = run_against(ANSWERS, broken, len, false, command);
+		assert_true(result.exit == CTL_OK || (result.exit == CTL_FAILED && !*result.out));
+		result_free(&result);
+		free(broken);
+	}
+	free(bytes);
+}
+
+static void incomplete_answers_are_failures(void **state)
+{
+	(void)state;
+	assert_each_field_is_needed("io.fancap.GetStatus", "status");
+	assert_each_field_is_needed("io.fancap.GetStatistics", "statistics");
+	assert_each_field_is_needed("io.fancap.GetStatistics", "workers");
+}
+
+static void errors_are_told(void **state)
+{
+	static const char unknown[] = "{\"error\":\"io.fancap.NoSuchInterface\",\"parameters\":{\"interface\":\"\\u001b[2J\"}}";
+	static const char denied[] = "{\"error\":\"org.varlink.service.PermissionDenied\"}";
+	static const char many[] = "{\"error\":\"io.fancap.TooManyClients\",\"parameters\":{\"limit\":32}}";
+
+	(void)state;
+	assert_fails(run_against(ANSWERS, unknown, sizeof(unknown), false, "statistics"), CTL_FAILED,
+		     "io.fancap.NoSuchInterface {\"interface\": \"\\u001B[2J\"}");
+	assert_fails(run_against(ANSWERS, denied, sizeof(denied), false, "statistics"), CTL_DENIED,
+		     "PermissionDenied");
+	assert_fails(run_against(ANSWERS_UNASKED, many, sizeof(many), false, "status"), CTL_FAILED,
+		     "io.fancap.TooManyClients {\"limit\": 32}");
+}
+
+static void wrong_usage_is_told(void **state)
+{
+	(void)state;
+	assert_fails(run_at("/nonexistent/s", false, "nonsense", NULL), CTL_USAGE, "unknown command 'nonsense'");
+	assert_fails(run_at("/nonexistent/s", false, "status", "eth1"), CTL_USAGE, "takes no argument");
+}
+
+static int run_program(const char *arguments)
+{
+	char command[512];
+	int status;
+
+	snprintf(command, sizeof(command), "exec >/dev/null 2>&1; '%s/fancapctl' %s", getenv("BUILDDIR"), arguments);
+	status = system(command);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void program_has_the_exit_codes(void **state)
+{
+	(void)state;
+	if (!getenv("BUILDDIR"))
+		skip();
+	assert_int_equal(run_program("--help"), CTL_OK);
+	assert_int_equal(run_program("--version"), CTL_OK);
+	assert_int_equal(run_program(""), CTL_USAGE);
+	assert_int_equal(run_program("--nonsense"), CTL_USAGE);
+	assert_int_equal(run_program("nonsense"), CTL_USAGE);
+	assert_int_equal(run_program("--timeout"), CTL_USAGE);
+	assert_int_equal(run_program("--timeout 0 status"), CTL_USAGE);
+	assert_int_equal(run_program("--timeout -1 status"), CTL_USAGE);
+	assert_int_equal(run_program("--timeout nan status"), CTL_USAGE);
+	assert_int_equal(run_program("--timeout 5x status"), CTL_USAGE);
+	assert_int_equal(run_program("--timeout 2.5 --socket /nonexistent/s status"), CTL_NOT_RUNNING);
+	assert_int_equal(run_program("--socket /nonexistent/s --json workers eth1"), CTL_NOT_RUNNING);
+	assert_int_equal(run_program("--socket /nonexistent/s version"), CTL_OK);
+	assert_int_equal(run_program("--socket /nonexistent/s version >/dev/full"), CTL_FAILED);
+}
+
+/* --- output ------------------------------------------------------------------------------------------------- */
+
+static void assert_safe(const char *text, const char *expected)
+{
+	char *got;
+	size_t len;
+	FILE *out = open_memstream(&got, &len);
+
+	text_print(out, text);
+	fclose(out);
+	assert_string_equal(got, expected);
+	free(got);
+}
+
+static void terminal_is_not_controlled(void **state)
+{
+	(void)state;
+	assert_safe("eth0", "eth0");
+	assert_safe("a\x1b[31mb", "a\\x1b[31mb");
+	assert_safe("a\r\n\tb\x7f", "a\\x0d\\x0a\\x09b\\x7f");
+	assert_safe("\xc2\x9b" "2J", "\\x9b2J"); /* CSI as one character */
+	assert_safe("\xe2\x80\xae" "x", "\\u202ex");
+	assert_safe("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
+	assert_safe("\x9b" "2J", "\\x9b2J"); /* no UTF-8 at all */
+	assert_safe("\xe2\x80", "\xe2\\x80");
+}
+
+static void assert_cells(void (*fill)(struct table *table), const char *expected)
+{
+	static const struct column columns[] = { { "A", false }, { "B", true } };
+	struct table *table = table_new(columns, 2);
+	char *got;
+	size_t len;
+	FILE *out = open_memstream(&got, &len);
+
+	fill(table);
+	assert_int_equal(table_print(table, out), 0);
+	fclose(out);
+	assert_string_equal(got, expected);
+	free(got);
+	table_free(table);
+}
+
+static void fill_counts(struct table *table)
+{
+	static const uint64_t counts[] = { 0, 999, 1000, 1234567, UINT64_MAX };
+
+	for (size_t i = 0; i < 5; i++) {
+		table_text(table, "");
+		table_count(table, counts[i]);
+	}
+}
+
+static void fill_bytes(struct table *table)
+{
+	static const uint64_t bytes[] = { 0, 1023, 1024, 1536, 1048575, 1048576, UINT64_MAX };
+
+	for (size_t i = 0; i < 7; i++) {
+		table_text(table, "");
+		table_bytes(table, bytes[i]);
+	}
+}
+
+static void fill_percents(struct table *table)
+{
+	static const uint64_t parts[][2] = { { 0, 0 }, { 0, 9 }, { 1, 3 }, { 1, 1000000 }, { 999999, 1000000 }, { 5, 5 } };
+
+	for (size_t i = 0; i < 6; i++) {
+		table_text(table, "");
+		table_percent(table, parts[i][0], parts[i][1]);
+	}
+}
+
+static void fill_wide(struct table *table)
+{
+	table_text(table, "\xc3\xbc\xc3\xbc\xc3\xbc");
+	table_text(table, "1");
+	table_text(table, "long\x1b");
+	table_text(table, "");
+}
+
+static void cells_are_formatted(void **state)
+{
+	(void)state;
+	assert_cells(fill_counts, "A                           B\n"
+				  "                            0\n"
+				  "                          999\n"
+				  "                        1,000\n"
+				  "                    1,234,567\n"
+				  "   18,446,744,073,709,551,615\n");
+	assert_cells(fill_bytes, "A         B\n        0 B\n     1023 B\n    1.0 KiB\n    1.5 KiB\n"
+				 "    1.0 MiB\n    1.0 MiB\n   16.0 EiB\n");
+	assert_cells(fill_percents, "A       B\n     0.00\n     0.00\n    33.33\n    <0.01\n   >99.99\n   100.00\n");
+	assert_cells(fill_wide, "A         B\n\xc3\xbc\xc3\xbc\xc3\xbc       1\nlong\\x1b\n");
+}
+
+static void failed_table_prints_nothing(void **state)
+{
+	(void)state;
+	table_text(NULL, "x");
+	table_count(NULL, 1);
+	assert_int_equal(table_print(NULL, stdout), -ENOMEM);
+	assert_true(table_is_empty(NULL));
+	table_free(NULL);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_is_printed),
+		cmocka_unit_test(statistics_are_printed),
+		cmocka_unit_test(workers_are_printed),
+		cmocka_unit_test(version_is_printed),
+		cmocka_unit_test(json_is_passed_through),
+		cmocka_unit_test(json_of_workers_is_one_array),
+		cmocka_unit_test(json_arrays_are_arrays_when_empty),
+		cmocka_unit_test(absent_daemon_is_told_by_exit_code),
+		cmocka_unit_test(denial_is_told_by_exit_code),
+		cmocka_unit_test(hanging_daemon_is_told_by_exit_code),
+		cmocka_unit_test(garbage_is_a_failure),
+		cmocka_unit_test(incomplete_answers_are_failures),
+		cmocka_unit_test(errors_are_told),
+		cmocka_unit_test(wrong_usage_is_told),
+		cmocka_unit_test(program_has_the_exit_codes),
+		cmocka_unit_test(terminal_is_not_controlled),
+		cmocka_unit_test(cells_are_formatted),
+		cmocka_unit_test(failed_table_prints_nothing),
+	};
+
+	return cmocka_run_group_tests_name("ctl", tests, NULL, NULL);
+}

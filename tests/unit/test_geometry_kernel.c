@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* Whether the kernel agrees with lib/geometry.c: takes what we take, refuses what we call its rule. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fancap/geometry.h"
+#include "fancap/group.h"
+#include "fancap/stats.h"
+#include "tests/unit/netns.h"
+
+/* Ask the kernel for a ring. @return 0 or -errno */
+static int request(const struct tpacket_req3 *req, int reserve)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), version = TPACKET_V3, r;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)), 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve)), 0);
+	r = setsockopt(fd, SOL_PACKET, PACKET_RX_RING, req, sizeof(*req)) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+static void takes_what_we_take(void **state)
+{
+	static const struct fancap_ring_params rows[] = {
+		{.size_bytes = 4096, .block_bytes = 4096, .block_timeout_ms = 1, .snaplen = 1},
+		{.size_bytes = 4096, .block_bytes = 4096, .block_timeout_ms = 60000, .snaplen = 3952},
+		{.size_bytes = 12288, .block_bytes = 12288, .block_timeout_ms = 9, .snaplen = 1514},
+		{.size_bytes = 4096, .block_bytes = 4096, .block_timeout_ms = 9, .snaplen = 1,
+		 .priv_bytes = 3944},
+		{.size_bytes = 4096, .block_bytes = 4096, .block_timeout_ms = 9, .snaplen = 1,
+		 .reserve_bytes = 3951},
+		{.size_bytes = 69632, .block_bytes = 69632, .block_timeout_ms = 9, .snaplen = 1,
+		 .priv_bytes = 65535},
+		{.size_bytes = 131072, .block_bytes = 131072, .block_timeout_ms = 9, .snaplen = 1,
+		 .reserve_bytes = 65439},
+		{.size_bytes = 8 << 20, .block_bytes = 8 << 20, .block_timeout_ms = 9, .snaplen = 262144,
+		 .reserve_bytes = 2},
+		/* The most blocks: 256 MiB. */
+		{.size_bytes = 65535 * 4096, .block_bytes = 4096, .block_timeout_ms = 9, .snaplen = 60},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct fancap_geometry geometry;
+		struct fancap_error err;
+
+		if (fancap_geometry_plan(&rows[i], &geometry, &err) < 0)
+			fail_msg("row %zu: %s", i, err.text);
+		if (request(&geometry.req, geometry.reserve_bytes) < 0)
+			fail_msg("row %zu: the kernel refuses", i);
+	}
+}
+
+/* One block of whole pages with one frame in it, as fancap_geometry_plan() does it. */
+static struct tpacket_req3 one_block(unsigned block_bytes)
+{
+	return (struct tpacket_req3){
+		.tp_block_size = block_bytes, .tp_block_nr = 1, .tp_frame_size = block_bytes,
+		.tp_frame_nr = 1, .tp_retire_blk_tov = 9};
+}
+
+static void refuses_blocks_of_no_whole_pages(void **state)
+{
+	struct tpacket_req3 req = one_block(4096 + 16);
+
+	(void)state;
+	assert_int_equal(request(&req, 0), -EINVAL);
+	req = one_block(0x80000000);
+	assert_int_equal(request(&req, 0), -EINVAL);
+}
+
+static void refuses_blocks_without_room_for_their_headers(void **state)
+{
+	struct tpacket_req3 req = one_block(4096);
+
+	(void)state;
+	if (sysconf(_SC_PAGESIZE) != 4096)
+		return;
+	req.tp_sizeof_priv = 3976; /* 48 + 3976 + 68 = 4092 */
+	assert_int_equal(request(&req, 0), 0);
+	assert_int_equal(request(&req, 4), 0);
+	assert_int_equal(request(&req, 5), -EINVAL);
+	req.tp_sizeof_priv = 3977;
+	assert_int_equal(request(&req, 0), -EINVAL);
+	req.tp_sizeof_priv = 0;
+	assert_int_equal(request(&req, 3980), 0);
+	assert_int_equal(request(&req, 3981), -EINVAL);
+}
+
+static void refuses_frames_that_do_not_fit_the_blocks(void **state)
+{
+	struct tpacket_req3 req = one_block(4096);
+
+	(void)state;
+	req.tp_frame_nr = 2;
+	assert_int_equal(request(&req, 0), -EINVAL);
+	req = one_block(4096);
+	req.tp_frame_size = 4096 - 8; /* not a multiple of 16 */
+	assert_int_equal(request(&req, 0), -EINVAL);
+	req.tp_frame_size = 64; /* less than the headers */
+	req.tp_frame_nr = 64;
+	assert_int_equal(request(&req, 0), -EINVAL);
+	req = one_block(4096);
+	req.tp_frame_size = 8192;
+	assert_int_equal(request(&req, 0), -EINVAL);
+}
+
+/* Send one frame to a group of one. @return whether it got past the ring's own checks */
+static bool receives_with_reserve(uint16_t reserve)
+{
+	struct fancap_geometry geometry = geometry_of(2, 1 << 18, 1514, 1);
+	const struct fancap_group_params params = {
+		.interface = "gk1", .ifindex = ifindex_of("gk1"), .members = 1, .geometry = &geometry};
+	const struct fancap_filter everything = {0};
+	struct fancap_stats stats = {0};
+	struct fancap_group group;
+	struct fancap_error err;
+	uint8_t frame[60];
+	int sender;
+
+	geometry.reserve_bytes = reserve;
+	if (fancap_group_open(&params, &group, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(fancap_group_gate_open(&group, &everything, &err), 0);
+	frame_numbered(frame, sizeof(frame), 1);
+	sender = sender_open("gk0");
+	sender_send(sender, frame, sizeof(frame));
+	sleep_ms(20);
+	assert_int_equal(fancap_stats_read(group.fds[0], &stats), 0);
+	assert_int_equal(stats.packets, 1);
+	close(sender);
+	fancap_group_close(&group);
+	return stats.drops == 0;
+}
+
+static void drops_everything_behind_too_great_a_reserve(void **state)
+{
+	(void)state;
+	veth_add("gk0", "gk1");
+	assert_true(receives_with_reserve(65439));
+	assert_false(receives_with_reserve(65440));
+	link_delete("gk0");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(takes_what_we_take),
+		cmocka_unit_test(refuses_blocks_of_no_whole_pages),
+		cmocka_unit_test(refuses_blocks_without_room_for_their_headers),
+		cmocka_unit_test(refuses_frames_that_do_not_fit_the_blocks),
+		cmocka_unit_test(drops_everything_behind_too_great_a_reserve),
+	};
+
+	if (!netns_enter())
+		return 0;
+	return cmocka_run_group_tests_name("geometry_kernel", tests, NULL, NULL);
+}

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* What the methods answer, checked against the interface description they serve themselves. */
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "daemon/methods.h"
+#include "daemon/statistics.h"
+#include "tests/unit/fake_source.h"
+#include "varlink/interfaces.h"
+
+/* --- a reader of interface descriptions, as much as is needed ------------------------------------------ */
+
+/* The description without its comments; the caller frees it. */
+static char *without_comments(const char *idl)
+{
+	char *out = strdup(idl), *to = out;
+
+	while (*idl) {
+		if (*idl == '#')
+			idl += strcspn(idl, "\n");
+		else
+			*to++ = *idl++;
+	}
+	*to = '\0';
+	return out;
+}
+
+/* The next word: a name, or one of ( ) , : -> ? [] ; its end is returned. */
+static const char *word(const char *at, char *ret_word)
+{
+	size_t len = 1;
+
+	at += strspn(at, " \t\n");
+	if (isalnum((unsigned char)*at))
+		len = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+	else if (!strncmp(at, "->", 2) || !strncmp(at, "[]", 2))
+		len = 2;
+	memcpy(ret_word, at, len);
+	ret_word[len] = '\0';
+	return at + len;
+}
+
+/* Where the parenthesis of `kind name (` opens; with output, the second one of a method. */
+static const char *definition(const char *idl, const char *kind, const char *name, int output)
+{
+	char start[128];
+	const char *at;
+
+	for (int blank = 0; blank < 2; blank++) {
+		snprintf(start, sizeof(start), "\n%s %s%s(", kind, name, blank ? " " : "");
+		at = strstr(idl, start);
+		if (at)
+			break;
+	}
+	if (!at)
+		fail_msg("the interface has no %s %s", kind, name);
+	at = strchr(at, '(');
+	return output ? strchr(strstr(at, "->"), '(') : at;
+}
+
+static void check_object(const char *idl, const char *at, json_t *object);
+
+static void check_enum(const char *at, const char *value)
+{
+	char w[128];
+
+	for (at = word(at, w); strcmp(w, ")");) {
+		at = word(at, w);
+		if (value && !strcmp(w, value))
+			return;
+	}
+	fail_msg("%s is no value of its enumeration", value ? value : "(no string)");
+}
+
+static void check_named(const char *idl, const char *type, json_t *value)
+{
+	const char *at = definition(idl, "type", type, 0);
+	char w[128];
+
+	word(word(word(at, w), w), w);
+	if (!strcmp(w, ":"))
+		check_object(idl, at, value);
+	else
+		check_enum(at, json_string_value(value));
+}
+
+/* Check a value against the type at; its end is returned. */
+static const char *check_value(const char *idl, const char *at, json_t *value, const char *name)
+{
+	char w[128];
+	const char *end = word(at, w);
+
+	if (!strcmp(w, "?")) {
+		if (value && !json_is_null(value))
+			return check_value(idl, end, value, name);
+		return word(end, w);
+	}
+	if (!value)
+		fail_msg("%s is missing", name);
+	if (!strcmp(w, "[]")) {
+		size_t i;
+		json_t *element;
+
+		assert_true(json_is_array(value));
+		json_array_foreach(value, i, element) {
+			check_value(idl, end, element, name);
+		}
+		return word(end, w);
+	}
+	if (!strcmp(w, "int"))
+		assert_true(json_is_integer(value));
+	else if (!strcmp(w, "string"))
+		assert_true(json_is_string(value));
+	else
+		check_named(idl, w, value);
+	return end;
+}
+
+/* Exactly the fields of the definition whose parenthesis opens at. Optional ones are present too, as null. */
+static void check_object(const char *idl, const char *at, json_t *object)
+{
+	size_t n_fields = 0;
+	char name[128], w[128];
+
+	assert_true(json_is_object(object));
+	at = word(at, w);
+	assert_string_equal(w, "(");
+	while (strcmp(w, ")")) {
+		at = word(at, name);
+		if (!strcmp(name, ")"))
+			break;
+		at = word(at, w);
+		assert_string_equal(w, ":");
+		assert_non_null(json_object_get(object, name));
+		at = check_value(idl, at, json_object_get(object, name), name);
+		at = word(at, w);
+		n_fields++;
+	}
+	assert_int_equal(json_object_size(object), n_fields);
+}
+
+static void check_against_idl(const char *text, const char *kind, const char *name, json_t *object)
+{
+	char *idl = without_comments(text);
+
+	check_object(idl, definition(idl, kind, name, !strcmp(kind, "method")), object);
+	free(idl);
+}
+
+/* --- calling ------------------------------------------------------------------------------------------- */
+
+static struct method_reply call_with(struct fake_source *fake, const char *text)
+{
+	struct control_source source = fake_source(fake);
+	struct varlink_call call;
+	struct method_reply reply;
+
+	assert_int_equal(varlink_call_parse(text, strlen(text), &call), VARLINK_OK);
+	methods_call(&source, &call, &reply);
+	varlink_call_done(&call);
+	assert_non_null(reply.parameters);
+	return reply;
+}
+
+static struct method_reply call(const char *text)
+{
+	struct fake_source fake = { .n_workers = 2 };
+
+	return call_with(&fake, text);
+}
+
+static void assert_error(const char *text, const char *error, const char *key, const char *value)
+{
+	struct method_reply reply = call(text);
+	const char *dot = strrchr(error, '.');
+
+	assert_non_null(reply.error);
+	assert_string_equal(reply.error, error);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, key)), value);
+	check_against_idl(!strncmp(error, FANCAP_INTERFACE ".", sizeof(FANCAP_INTERFACE)) ?
+				  varlink_io_fancap : varlink_org_varlink_service,
+			  "error", dot + 1, reply.parameters);
+	json_decref(reply.parameters);
+}
+
+static json_int_t number(json_t *object, const char *key)
+{
+	assert_true(json_is_integer(json_object_get(object, key)));
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void status_is_as_described(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetStatus\"}");
+
+	(void)state;
+	assert_null(reply.error);
+	check_against_idl(varlink_io_fancap, "method", "GetStatus", reply.parameters);
+	assert_int_equal(number(reply.parameters, "pid"), 4321);
+	assert_int_equal(json_array_size(json_object_get(reply.parameters, "interfaces")), 2);
+	json_decref(reply.parameters);
+}
+
+static void status_can_be_told_before_there_are_statistics(void **state)
+{
+	struct fake_source fake = { .no_snapshot = true };
+	struct method_reply reply = call_with(&fake, "{\"method\":\"io.fancap.GetStatus\"}");
+
+	(void)state;
+	assert_null(reply.error);
+	check_against_idl(varlink_io_fancap, "method", "GetStatus", reply.parameters);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "state")), "starting");
+	json_decref(reply.parameters);
+
+	reply = call_with(&fake, "{\"method\":\"io.fancap.GetStatistics\"}");
+	assert_string_equal(reply.error, FANCAP_ERROR_UNAVAILABLE);
+	check_against_idl(varlink_io_fancap, "error", "Unavailable", reply.parameters);
+	json_decref(reply.parameters);
+}
+
+static void interface_state_follows_its_workers(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetStatus\"}");
+	json_t *interfaces = json_object_get(reply.parameters, "interfaces"), *wan = json_array_get(interfaces, 1);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(json_array_get(interfaces, 0), "state")), "running");
+	assert_string_equal(json_string_value(json_object_get(wan, "state")), "degraded");
+	assert_int_equal(number(wan, "workers"), 2);
+	assert_int_equal(number(wan, "workers_running"), 1);
+	json_decref(reply.parameters);
+}
+
+static void statistics_are_as_described(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetStatistics\"}");
+
+	(void)state;
+	assert_null(reply.error);
+	check_against_idl(varlink_io_fancap, "method", "GetStatistics", reply.parameters);
+	assert_int_equal(json_array_size(json_object_get(reply.parameters, "interfaces")), 2);
+	json_decref(reply.parameters);
+}
+
+static void assert_identities(json_t *c)
+{
+	assert_int_equal(number(c, "packets_seen"),
+			 number(c, "packets_dropped") + number(c, "packets_delivered"));
+	assert_int_equal(number(c, "packets_delivered"), number(c, "packets_written") +
+			 number(c, "packets_discarded") + number(c, "packets_in_ring"));
+}
+
+static void statistics_have_the_values_of_the_snapshot(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetStatistics\",\"parameters\":{}}");
+	json_t *interface = json_array_get(json_object_get(reply.parameters, "interfaces"), 0);
+	json_t *worker = json_array_get(json_object_get(interface, "workers"), 1);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(interface, "interface")), "eth1");
+	assert_int_equal(number(interface, "fanout_id"), 41);
+	assert_int_equal(number(worker, "worker"), 1);
+	assert_int_equal(number(worker, "pid"), 1001);
+	assert_int_equal(number(worker, "cpu"), 3);
+	assert_int_equal(number(worker, "packets_seen"), 2234567);
+	assert_int_equal(number(worker, "packets_dropped"), 1234);
+	assert_int_equal(number(worker, "packets_written"), 2233323);
+	assert_int_equal(number(json_object_get(worker, "discarded_by_reason"), "disk_full"), 7);
+	assert_int_equal(number(json_object_get(worker, "discarded_by_reason"), "worker_crash"), 0);
+	assert_int_equal(number(interface, "packets_seen"), 1234567 + 2234567);
+	assert_int_equal(number(json_object_get(reply.parameters, "total"), "packets_seen"), 6938268);
+	assert_identities(worker);
+	assert_identities(interface);
+	assert_identities(json_object_get(reply.parameters, "total"));
+	json_decref(reply.parameters);
+}
+
+static void dead_worker_has_no_pid_and_unpinned_no_cpu(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetStatistics\"}");
+	json_t *interface = json_array_get(json_object_get(reply.parameters, "interfaces"), 1);
+	json_t *worker = json_array_get(json_object_get(interface, "workers"), 1);
+
+	(void)state;
+	assert_true(json_is_null(json_object_get(worker, "pid")));
+	assert_true(json_is_null(json_object_get(worker, "cpu")));
+	assert_string_equal(json_string_value(json_object_get(worker, "state")), "restarting");
+	json_decref(reply.parameters);
+}
+
+static void statistics_of_one_interface(void **state)
+{
+	struct method_reply reply =
+		call("{\"method\":\"io.fancap.GetStatistics\",\"parameters\":{\"interface\":\"wan\"}}");
+	json_t *interfaces = json_object_get(reply.parameters, "interfaces");
+
+	(void)state;
+	check_against_idl(varlink_io_fancap, "method", "GetStatistics", reply.parameters);
+	assert_int_equal(json_array_size(interfaces), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(interfaces, 0), "interface")), "wan");
+	assert_int_equal(number(json_object_get(reply.parameters, "total"), "packets_seen"), 3469134);
+	json_decref(reply.parameters);
+
+	/* null is as good as nothing */
+	reply = call("{\"method\":\"io.fancap.GetStatistics\",\"parameters\":{\"interface\":null}}");
+	assert_int_equal(json_array_size(json_object_get(reply.parameters, "interfaces")), 2);
+	json_decref(reply.parameters);
+}
+
+static void arrays_are_arrays_when_empty(void **state)
+{
+	struct fake_source fake = { .n_workers = 0 };
+	struct method_reply reply = call_with(&fake, "{\"method\":\"io.fancap.GetStatistics\"}");
+	json_t *interface = json_array_get(json_object_get(reply.parameters, "interfaces"), 0);
+
+	(void)state;
+	check_against_idl(varlink_io_fancap, "method", "GetStatistics", reply.parameters);
+	assert_true(json_is_array(json_object_get(interface, "workers")));
+	json_decref(reply.parameters);
+}
+
+static void service_describes_itself(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"org.varlink.service.GetInfo\"}");
+
+	(void)state;
+	check_against_idl(varlink_org_varlink_service, "method", "GetInfo", reply.parameters);
+	json_decref(reply.parameters);
+	reply = call("{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+		     "\"parameters\":{\"interface\":\"io.fancap\"}}");
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "description")), varlink_io_fancap);
+	json_decref(reply.parameters);
+	reply = call("{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+		     "\"parameters\":{\"interface\":\"org.varlink.service\"}}");
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "description")),
+			    varlink_org_varlink_service);
+	json_decref(reply.parameters);
+}
+
+static void wrong_calls_get_typed_errors(void **state)
+{
+	(void)state;
+	assert_error("{\"method\":\"io.fancap.GetNothing\"}", VARLINK_ERROR_METHOD_NOT_FOUND, "method",
+		     "io.fancap.GetNothing");
+	assert_error("{\"method\":\"io.fancap.getstatus\"}", VARLINK_ERROR_METHOD_NOT_FOUND, "method",
+		     "io.fancap.getstatus");
+	assert_error("{\"method\":\"io.fanca.GetStatus\"}", VARLINK_ERROR_INTERFACE_NOT_FOUND, "interface",
+		     "io.fanca");
+	assert_error("{\"method\":\"io.fancap.x.GetStatus\"}", VARLINK_ERROR_INTERFACE_NOT_FOUND, "interface",
+		     "io.fancap.x");
+	assert_error("{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+		     "\"parameters\":{\"interface\":\"x.y\"}}",
+		     VARLINK_ERROR_INTERFACE_NOT_FOUND, "interface", "x.y");
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"parameters\":{\"interface\":\"eth9\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"parameters\":{\"interface\":\"\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "");
+}
+
+static void wrong_parameters_are_named(void **state)
+{
+	(void)state;
+	assert_error("{\"method\":\"io.fancap.GetStatus\",\"parameters\":{\"x\":1}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "x");
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"parameters\":{\"interface\":1}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interface");
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"parameters\":{\"interfaces\":\"eth1\"}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interfaces");
+	assert_error("{\"method\":\"org.varlink.service.GetInterfaceDescription\"}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interface");
+	assert_error("{\"method\":\"io.fancap.GetStatus\",\"upgrade\":true}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_is_as_described),
+		cmocka_unit_test(status_can_be_told_before_there_are_statistics),
+		cmocka_unit_test(interface_state_follows_its_workers),
+		cmocka_unit_test(statistics_are_as_described),
+		cmocka_unit_test(statistics_have_the_values_of_the_snapshot),
+		cmocka_unit_test(dead_worker_has_no_pid_and_unpinned_no_cpu),
+		cmocka_unit_test(statistics_of_one_interface),
+		cmocka_unit_test(arrays_are_arrays_when_empty),
+		cmocka_unit_test(service_describes_itself),
+		cmocka_unit_test(wrong_calls_get_typed_errors),
+		cmocka_unit_test(wrong_parameters_are_named),
+	};
+
+	return cmocka_run_group_tests_name("methods", tests, NULL, NULL);
+}

@@ -1,0 +1,698 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The recorder, fed with synthetic blocks; its files are read back by the test tools' own reader. */
+#include "unit.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "blocks.h"
+#include "daemon/recorder.h"
+#include "folder.h"
+#include "tests/tools/reader.h"
+
+#define BLOCK_BYTES (64u << 10)
+#define FRAME_BYTES 200u
+#define START_NS UINT64_C(1700000000000000000) /* 22:13:20 UTC */
+#define SECOND_NS UINT64_C(1000000000)
+#define SEQS_MAX 200000u
+
+static struct fixture {
+	char *folder;
+	struct ledger *ledger;
+	struct recorder *recorder;
+	struct recorder_params params;
+	struct recorder_settings settings;
+	uint64_t position;   /* of the next block */
+	uint64_t next_seq;   /* of the next packet */
+	uint64_t time_ns;    /* of the next packet */
+	unsigned errors;     /* logged */
+	unsigned resumed;
+} fx;
+
+/* --- set-up -------------------------------------------------------------------------------------------------- */
+
+static void count_log(const struct log_message *message, void *arg)
+{
+	(void)arg;
+	fx.errors += message->level == LOG_ERR;
+	fx.resumed += strstr(message->text, "writing again") != NULL;
+}
+
+static void open_recorder(void)
+{
+	assert_int_equal(recorder_open(&fx.params, &fx.settings, fx.ledger, &fx.recorder), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&fx, 0, sizeof(fx));
+	fx.folder = folder_make();
+	fx.ledger = ledger_map();
+	fx.params = (struct recorder_params){
+		.folder = fx.folder,
+		.interface = "eth0",
+		.worker = 1,
+		.linktype = 1,
+		.settle_ns = SECOND_NS,
+		.log = {"eth0", 1},
+	};
+	fx.settings.snaplen = 262144;
+	fx.time_ns = START_NS;
+	log_set_sink(count_log, NULL);
+	open_recorder();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	recorder_close(fx.recorder);
+	ledger_unmap(fx.ledger);
+	folder_remove(fx.folder);
+	return 0;
+}
+
+/* --- feeding ------------------------------------------------------------------------------------------------- */
+
+static void frame(uint8_t bytes[static FRAME_BYTES], uint64_t seq)
+{
+	memset(bytes, (int)(seq % 251), FRAME_BYTES);
+	memcpy(bytes + 14, &seq, sizeof(seq));
+}
+
+static void fill_block(struct test_block *block, unsigned packets)
+{
+	uint8_t bytes[FRAME_BYTES];
+
+	test_block_init(block, BLOCK_BYTES, 0, 2, fx.position + 1);
+	for (unsigned i = 0; i < packets; i++) {
+		frame(bytes, fx.next_seq++);
+		assert_true(test_block_add(block, &(struct test_packet){.data = bytes,
+									.caplen = FRAME_BYTES,
+									.time_ns = fx.time_ns++}));
+	}
+	fx.position++;
+}
+
+static void record(unsigned packets)
+{
+	struct test_block block;
+
+	fill_block(&block, packets);
+	recorder_block(fx.recorder, block.bytes, block.size);
+	test_block_done(&block);
+}
+
+static struct ledger_commit committed(void)
+{
+	struct ledger_commit commit;
+
+	ledger_read(fx.ledger, &commit);
+	return commit;
+}
+
+/* --- reading back -------------------------------------------------------------------------------------------- */
+
+static struct found {
+	uint8_t times[SEQS_MAX]; /* how often each was found */
+	uint64_t packets, dropcount, files, file_bytes;
+	uint64_t accepted, osdrop, delivered; /* sums of the last ISB of each file */
+	uint64_t largest_file;
+	uint64_t first_ns, last_ns; /* of the latest file */
+} found;
+
+static void check_packet(const struct reader_packet *packet)
+{
+	uint8_t expected[FRAME_BYTES];
+	uint64_t seq;
+
+	assert_int_equal(packet->caplen, FRAME_BYTES);
+	memcpy(&seq, packet->data + 14, sizeof(seq));
+	assert_true(seq < SEQS_MAX);
+	frame(expected, seq);
+	assert_memory_equal(packet->data, expected, FRAME_BYTES);
+	found.times[seq]++;
+	found.packets++;
+	found.dropcount += packet->dropcount;
+	if (found.first_ns == 0)
+		found.first_ns = packet->time_ns;
+	found.last_ns = packet->time_ns;
+}
+
+static void read_file(const char *path, void *arg)
+{
+	struct reader_statistics last = {0};
+	struct reader_packet packet;
+	struct reader *reader;
+	enum reader_event event;
+	struct stat st;
+
+	(void)arg;
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(reader_open(path, &reader), 0);
+	found.first_ns = 0;
+	while ((event = reader_next(reader, &packet, &last)) != READER_END) {
+		if (event == READER_ERROR)
+			fail_msg("%s: %s", path, reader_error(reader));
+		if (event == READER_PACKET)
+			check_packet(&packet);
+	}
+	reader_close(reader);
+	found.files++;
+	found.file_bytes += (uint64_t)st.st_size;
+	found.accepted += last.filteraccept;
+	found.osdrop += last.osdrop;
+	found.delivered += last.usrdeliv;
+	if ((uint64_t)st.st_size > found.largest_file)
+		found.largest_file = (uint64_t)st.st_size;
+}
+
+static void read_files(void)
+{
+	memset(&found, 0, sizeof(found));
+	folder_each(fx.folder, ".pcapng", read_file, NULL);
+}
+
+static void assert_each_once(uint64_t n)
+{
+	for (uint64_t seq = 0; seq < n; seq++) {
+		if (found.times[seq] != 1)
+			fail_msg("packet %llu is there %u times", (unsigned long long)seq, found.times[seq]);
+	}
+	assert_int_equal(found.packets, n);
+}
+
+static void close_and_read(void)
+{
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	assert_int_equal(folder_count(fx.folder, ".part"), 0);
+	read_files();
+}
+
+/* --- recording ------------------------------------------------------------------------------------------------ */
+
+static void every_packet_is_in_the_file_once(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		record(i); /* the first is empty */
+	close_and_read();
+	assert_int_equal(found.files, 1);
+	assert_each_once(99 * 100 / 2);
+	assert_int_equal(committed().packets_written, found.packets);
+	assert_int_equal(committed().bytes_written, found.file_bytes);
+	assert_int_equal(committed().block, 100);
+	assert_int_equal(found.accepted, found.packets);
+	assert_int_equal(found.delivered, found.packets);
+}
+
+static void no_packet_makes_no_file(void **state)
+{
+	(void)state;
+	record(0);
+	recorder_flush(fx.recorder);
+	assert_int_equal(committed().block, 1); /* handed back all the same */
+	close_and_read();
+	assert_int_equal(found.files, 0);
+}
+
+static void a_block_is_done_with_only_when_it_is_written(void **state)
+{
+	(void)state;
+	record(10);
+	assert_int_equal(committed().block, 0);
+	assert_int_equal(committed().packets_written, 0);
+	recorder_flush(fx.recorder);
+	assert_int_equal(committed().block, 1);
+	assert_int_equal(committed().packets_written, 10);
+	assert_int_equal(recorder_packets_done(fx.recorder), 10);
+}
+
+static void rotation_by_size_keeps_below_it(void **state)
+{
+	(void)state;
+	fx.settings.rotate_size_bytes = 100000;
+	recorder_configure(fx.recorder, &fx.settings);
+	for (unsigned i = 0; i < 50; i++)
+		record(100);
+	close_and_read();
+	assert_each_once(5000);
+	assert_true(found.largest_file <= 100000);
+	assert_in_range(found.files, 12, 14); /* 5000 x 248 bytes */
+	assert_int_equal(found.delivered, 5000);
+}
+
+static void rotation_by_time_is_aligned_to_the_clock(void **state)
+{
+	(void)state;
+	fx.settings.rotate_interval_ns = 10 * SECOND_NS;
+	recorder_configure(fx.recorder, &fx.settings);
+	fx.time_ns = START_NS + 9 * SECOND_NS; /* 1 s before the boundary */
+	record(5);
+	fx.time_ns = START_NS + 10 * SECOND_NS - 2; /* 2 before, 3 at and after it */
+	record(5);
+	fx.time_ns = START_NS + 39 * SECOND_NS;
+	record(5);
+	close_and_read();
+	assert_each_once(15);
+	assert_int_equal(found.files, 3);
+	assert_int_equal(found.first_ns, START_NS + 39 * SECOND_NS);
+}
+
+static void each_interval_has_its_own_packets_only(const char *path, void *arg)
+{
+	(void)arg;
+	read_file(path, NULL);
+	assert_int_equal(found.first_ns / (10 * SECOND_NS), found.last_ns / (10 * SECOND_NS));
+}
+
+static void a_file_holds_one_interval(void **state)
+{
+	(void)state;
+	fx.settings.rotate_interval_ns = 10 * SECOND_NS;
+	recorder_configure(fx.recorder, &fx.settings);
+	for (unsigned i = 0; i < 100; i++) {
+		fx.time_ns = START_NS + i * SECOND_NS;
+		record(3);
+	}
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	memset(&found, 0, sizeof(found));
+	folder_each(fx.folder, ".pcapng", each_interval_has_its_own_packets_only, NULL);
+	assert_int_equal(found.files, 10);
+	assert_each_once(300);
+}
+
+static void a_clock_set_back_starts_a_new_file(void **state)
+{
+	(void)state;
+	fx.settings.rotate_interval_ns = 10 * SECOND_NS;
+	recorder_configure(fx.recorder, &fx.settings);
+	record(1);
+	fx.time_ns = START_NS - 86400 * SECOND_NS;
+	record(1);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+}
+
+static void a_quiet_link_closes_its_file_in_time(void **state)
+{
+	uint64_t due = START_NS + 10 * SECOND_NS;
+
+	(void)state;
+	fx.settings.rotate_interval_ns = 10 * SECOND_NS;
+	recorder_configure(fx.recorder, &fx.settings);
+	record(3);
+	recorder_flush(fx.recorder);
+	recorder_tick(fx.recorder, due - 1);
+	recorder_tick(fx.recorder, due + fx.params.settle_ns - 1);
+	assert_int_equal(folder_count(fx.folder, ".part"), 1);
+	recorder_tick(fx.recorder, due + fx.params.settle_ns);
+	assert_int_equal(folder_count(fx.folder, ".part"), 0);
+	read_files();
+	assert_each_once(3);
+}
+
+static void a_name_in_use_is_not_taken(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		fx.time_ns = START_NS;
+		record(1);
+		recorder_rotate(fx.recorder);
+	}
+	close_and_read();
+	assert_int_equal(found.files, 3);
+	assert_each_once(3);
+	assert_int_equal(folder_count(fx.folder, "-2.pcapng"), 1);
+}
+
+static void kernel_drops_stand_at_the_next_packet_and_in_the_statistics(void **state)
+{
+	(void)state;
+	record(5);
+	recorder_flush(fx.recorder);
+	ledger_set_kernel(fx.ledger, &(struct fancap_stats){.packets = 100, .drops = 17});
+	record(5);
+	recorder_rotate(fx.recorder);
+	record(1);
+	ledger_set_kernel(fx.ledger, &(struct fancap_stats){.packets = 100, .drops = 20});
+	close_and_read(); /* no packet after the last drops: only the statistics tell */
+	assert_int_equal(found.files, 2);
+	assert_int_equal(found.dropcount, 17);
+	assert_int_equal(found.osdrop, 20);
+	assert_int_equal(found.accepted, 31);
+	assert_int_equal(found.delivered, 11);
+}
+
+static void a_new_filter_begins_a_new_file(void **state)
+{
+	(void)state;
+	record(1);
+	snprintf(fx.settings.filter, sizeof(fx.settings.filter), "udp");
+	recorder_configure(fx.recorder, &fx.settings);
+	record(1);
+	recorder_configure(fx.recorder, &fx.settings); /* nothing new */
+	record(1);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+	assert_each_once(3);
+}
+
+/* --- blocks that are not as they should be ------------------------------------------------------------------------ */
+
+static void the_rest_of_a_bad_block_is_counted(void **state)
+{
+	struct test_block block;
+
+	(void)state;
+	fill_block(&block, 10);
+	test_block_slot(&block, 4)->tp_snaplen = UINT32_MAX;
+	recorder_block(fx.recorder, block.bytes, block.size);
+	test_block_done(&block);
+	record(1);
+	close_and_read();
+	assert_int_equal(found.packets, 5);
+	assert_int_equal(committed().discarded[DISCARD_BAD_BLOCK], 6);
+	assert_int_equal(found.accepted, 11);
+}
+
+static void a_block_with_a_bad_header_is_counted(void **state)
+{
+	struct test_block block;
+
+	(void)state;
+	fill_block(&block, 10);
+	test_block_header(&block)->blk_len = BLOCK_BYTES + 8;
+	recorder_block(fx.recorder, block.bytes, block.size);
+	test_block_done(&block);
+	recorder_flush(fx.recorder);
+	assert_int_equal(committed().discarded[DISCARD_BAD_BLOCK], 10);
+	assert_int_equal(committed().block, 1);
+}
+
+static void a_block_that_killed_two_workers_is_left_alone(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		ledger_set_attempt(fx.ledger, 1);
+		ledger_note_crash(fx.ledger);
+	}
+	record(3);
+	record(4);
+	record(5);
+	close_and_read();
+	assert_int_equal(found.packets, 8);
+	assert_int_equal(committed().discarded[DISCARD_WORKER_CRASH], 4);
+	assert_int_equal(committed().block, 3);
+}
+
+/* --- disks that fail ------------------------------------------------------------------------------------------- */
+
+static void limit_file_size(rlim_t bytes)
+{
+	const struct rlimit limit = {.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_failed_write_is_counted_and_recording_resumes(void **state)
+{
+	(void)state;
+	record(100);
+	recorder_flush(fx.recorder);
+	limit_file_size(30000); /* 25 kB are there: some of the next fit, but not all */
+	record(100);
+	recorder_flush(fx.recorder);
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(committed().packets_written, 100);
+	assert_int_equal(committed().discarded[DISCARD_DISK_ERROR], 100);
+	assert_int_equal(fx.errors, 1);
+	record(100);
+	close_and_read();
+	assert_int_equal(fx.resumed, 1);
+	assert_int_equal(found.files, 2); /* the first was cut to its last whole record, and finished */
+	assert_int_equal(found.packets, 200);
+	assert_int_equal(found.accepted, 200); /* the first could not be given its statistics */
+	assert_int_equal(committed().packets_written, 200);
+	assert_int_equal(committed().bytes_written, found.file_bytes);
+}
+
+static void while_waiting_to_retry_packets_are_counted(void **state)
+{
+	(void)state;
+	recorder_close(fx.recorder);
+	fx.params.retry_ns = 3600 * SECOND_NS;
+	open_recorder();
+	limit_file_size(1);
+	record(10);
+	recorder_flush(fx.recorder);
+	limit_file_size(RLIM_INFINITY);
+	record(10);
+	recorder_flush(fx.recorder);
+	assert_int_equal(committed().discarded[DISCARD_DISK_ERROR], 20);
+	assert_int_equal(committed().packets_written, 0);
+	assert_int_equal(committed().block, 2);
+	assert_int_equal(fx.errors, 1);
+	close_and_read();
+	assert_int_equal(found.files, 0); /* no empty file is left behind */
+}
+
+static void drops_told_in_a_lost_buffer_are_told_again(void **state)
+{
+	(void)state;
+	ledger_set_kernel(fx.ledger, &(struct fancap_stats){.drops = 9});
+	limit_file_size(1);
+	record(10);
+	recorder_flush(fx.recorder);
+	limit_file_size(RLIM_INFINITY);
+	record(10);
+	close_and_read();
+	assert_int_equal(found.dropcount, 9);
+	assert_int_equal(found.osdrop, 9);
+	assert_int_equal(found.accepted, 29);
+}
+
+static void a_folder_that_vanished_is_made_again(void **state)
+{
+	char command[512];
+
+	(void)state;
+	record(1);
+	recorder_rotate(fx.recorder);
+	snprintf(command, sizeof(command), "rm -rf '%s'", fx.folder);
+	assert_int_equal(system(command), 0);
+	record(1);
+	close_and_read();
+	assert_int_equal(found.packets, 1);
+	assert_int_equal(committed().packets_written, 2);
+}
+
+/* A real full disk: a small tmpfs, in a mount namespace of our own. Run in a child, for the namespace's sake. */
+static int record_to_full_disk(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", fx.folder, "tmpfs", 0, "size=256k") < 0)
+		return 77;
+	for (unsigned i = 0; i < 20; i++) {
+		record(200);
+		recorder_flush(fx.recorder);
+	}
+	if (committed().discarded[DISCARD_DISK_FULL] == 0 || committed().packets_written == 0)
+		return 1;
+	if (committed().discarded[DISCARD_DISK_FULL] + committed().packets_written != 4000)
+		return 2;
+	read_files();
+	if (found.packets != committed().packets_written)
+		return 3;
+	/* Room is made; the next packets are written. */
+	if (mount("tmpfs", fx.folder, "tmpfs", MS_REMOUNT, "size=1m") < 0)
+		return 4;
+	record(200);
+	recorder_close(fx.recorder);
+	read_files();
+	return found.packets == committed().packets_written && found.times[4199] == 1 ? 0 : 5;
+}
+
+static void a_full_disk_is_counted_and_recording_resumes(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		_exit(record_to_full_disk());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* --- workers that are killed ------------------------------------------------------------------------------------- */
+
+#define KILL_BLOCKS 400u
+#define KILL_PACKETS 60u
+
+/* All blocks of a ring's life: any worker finds them there until they are done with. */
+static struct test_block blocks[KILL_BLOCKS];
+
+static void record_from(uint64_t position, int progress_fd)
+{
+	for (; position < KILL_BLOCKS; position++) {
+		recorder_block(fx.recorder, blocks[position].bytes, blocks[position].size);
+		if (position % 3 == 0)
+			recorder_flush(fx.recorder);
+		if (progress_fd >= 0 && write(progress_fd, "", 1) != 1)
+			_exit(1);
+	}
+}
+
+/* A worker that is killed while it records the so many blocks. */
+static void record_and_be_killed(unsigned after_blocks, unsigned microseconds)
+{
+	int pipe_fds[2], status;
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		close(pipe_fds[0]);
+		open_recorder();
+		record_from(committed().block, pipe_fds[1]);
+		recorder_close(fx.recorder);
+		_exit(0);
+	}
+	close(pipe_fds[1]);
+	for (unsigned i = 0; i < after_blocks && read(pipe_fds[0], &byte, 1) == 1; i++)
+		;
+	usleep(microseconds);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	close(pipe_fds[0]);
+}
+
+static void nothing_is_lost_or_doubled_by_killed_workers(void **state)
+{
+	unsigned killed = 0;
+
+	(void)state;
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	fx.settings.rotate_size_bytes = 150000; /* so that some die while rotating */
+	for (unsigned i = 0; i < KILL_BLOCKS; i++)
+		fill_block(&blocks[i], KILL_PACKETS);
+	srand(1);
+	while (committed().block < KILL_BLOCKS - 20 && killed++ < 1000)
+		record_and_be_killed((unsigned)rand() % 12, (unsigned)rand() % 300);
+	assert_true(killed > 20);
+	open_recorder();
+	record_from(committed().block, -1);
+	close_and_read();
+	assert_each_once(KILL_BLOCKS * KILL_PACKETS);
+	assert_int_equal(committed().packets_written, found.packets);
+	assert_int_equal(committed().bytes_written, found.file_bytes);
+	assert_int_equal(found.delivered, found.packets);
+	for (unsigned i = 0; i < KILL_BLOCKS; i++)
+		test_block_done(&blocks[i]);
+}
+
+static void a_name_claimed_but_not_created_is_given_up(void **state)
+{
+	struct ledger_commit commit = {.segment_state = SEGMENT_NAMED};
+
+	(void)state;
+	recorder_close(fx.recorder);
+	snprintf(ledger_segment_path(fx.ledger), LEDGER_PATH_MAX, "2023-11-14/x.pcapng");
+	ledger_publish(fx.ledger, &commit);
+	open_recorder();
+	assert_int_equal(committed().segment_state, SEGMENT_NONE);
+	record(1);
+	close_and_read();
+	assert_each_once(1);
+}
+
+static void a_segment_renamed_before_the_ledger_knew_is_left(void **state)
+{
+	char from[528], to[512];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	/* Killed right after rename(): all that is left of it is the file and the ledger. */
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		open_recorder();
+		record(3);
+		recorder_flush(fx.recorder);
+		snprintf(to, sizeof(to), "%s/%s", fx.folder, ledger_segment_path(fx.ledger));
+		snprintf(from, sizeof(from), "%s.part", to);
+		_exit(rename(from, to) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(committed().segment_state, SEGMENT_OPEN);
+	open_recorder();
+	assert_int_equal(committed().segment_state, SEGMENT_NONE);
+	fx.next_seq = 3;
+	fx.time_ns++;
+	record(2);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+	assert_each_once(5);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(every_packet_is_in_the_file_once),
+		TEST(no_packet_makes_no_file),
+		TEST(a_block_is_done_with_only_when_it_is_written),
+		TEST(rotation_by_size_keeps_below_it),
+		TEST(rotation_by_time_is_aligned_to_the_clock),
+		TEST(a_file_holds_one_interval),
+		TEST(a_clock_set_back_starts_a_new_file),
+		TEST(a_quiet_link_closes_its_file_in_time),
+		TEST(a_name_in_use_is_not_taken),
+		TEST(kernel_drops_stand_at_the_next_packet_and_in_the_statistics),
+		TEST(a_new_filter_begins_a_new_file),
+		TEST(the_rest_of_a_bad_block_is_counted),
+		TEST(a_block_with_a_bad_header_is_counted),
+		TEST(a_block_that_killed_two_workers_is_left_alone),
+		TEST(a_failed_write_is_counted_and_recording_resumes),
+		TEST(while_waiting_to_retry_packets_are_counted),
+		TEST(drops_told_in_a_lost_buffer_are_told_again),
+		TEST(a_folder_that_vanished_is_made_again),
+		TEST(a_full_disk_is_counted_and_recording_resumes),
+		TEST(nothing_is_lost_or_doubled_by_killed_workers),
+		TEST(a_name_claimed_but_not_created_is_given_up),
+		TEST(a_segment_renamed_before_the_ledger_knew_is_left),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

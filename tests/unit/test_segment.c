@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/segment.h"
+#include "folder.h"
+
+#define PATH "2023-11-14/eth0-w3-20231114T221320.123456Z.pcapng"
+#define START_NS UINT64_C(1700000000123456789)
+
+static char *folder;
+
+static int setup(void **state)
+{
+	(void)state;
+	folder = folder_make();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	folder_remove(folder);
+	return 0;
+}
+
+static bool exists(const char *path, const char *suffix)
+{
+	char full[512];
+
+	snprintf(full, sizeof(full), "%s/%s%s", folder, path, suffix);
+	return access(full, F_OK) == 0;
+}
+
+static off_t size_of(const char *path, const char *suffix)
+{
+	struct stat st;
+	char full[512];
+
+	snprintf(full, sizeof(full), "%s/%s%s", folder, path, suffix);
+	assert_int_equal(stat(full, &st), 0);
+	return st.st_size;
+}
+
+static void the_path_tells_day_worker_and_start(void **state)
+{
+	char path[128];
+
+	(void)state;
+	assert_int_equal(segment_path(path, sizeof(path), "eth0", 3, START_NS, 0), 0);
+	assert_string_equal(path, PATH);
+	assert_int_equal(segment_path(path, sizeof(path), "eth0", 3, START_NS, 2), 0);
+	assert_string_equal(path, "2023-11-14/eth0-w3-20231114T221320.123456Z-2.pcapng");
+	assert_int_equal(segment_path(path, sizeof(PATH) - 1, "eth0", 3, START_NS, 0), -ENAMETOOLONG);
+	assert_int_equal(segment_path(path, sizeof(PATH), "eth0", 3, START_NS, 0), 0);
+}
+
+static void creating_makes_missing_folders(void **state)
+{
+	struct stat st;
+	char day[512];
+	int fd = segment_create(folder, PATH);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 0777 & ~0640u, 0);
+	close(fd);
+	assert_true(exists(PATH, SEGMENT_PART));
+	assert_false(exists(PATH, ""));
+	snprintf(day, sizeof(day), "%s/2023-11-14", folder);
+	assert_int_equal(stat(day, &st), 0);
+	assert_int_equal(st.st_mode & 0777 & ~0750u, 0);
+}
+
+static void a_file_of_that_name_is_not_touched(void **state)
+{
+	int fd = segment_create(folder, PATH);
+
+	(void)state;
+	assert_int_equal(segment_write(fd, "abc", 3, 0), 0);
+	assert_int_equal(segment_create(folder, PATH), -EEXIST);
+	assert_int_equal(segment_finish(fd, folder, PATH), 0);
+	assert_int_equal(segment_create(folder, PATH), -EEXIST);
+	assert_false(exists(PATH, SEGMENT_PART));
+	assert_int_equal(size_of(PATH, ""), 3);
+}
+
+static void finishing_gives_the_final_name(void **state)
+{
+	int fd = segment_create(folder, PATH);
+
+	(void)state;
+	assert_int_equal(segment_write(fd, "hello", 5, 0), 0);
+	assert_int_equal(segment_write(fd, "world", 5, 5), 0);
+	assert_int_equal(segment_finish(fd, folder, PATH), 0);
+	assert_true(exists(PATH, ""));
+	assert_false(exists(PATH, SEGMENT_PART));
+	assert_int_equal(size_of(PATH, ""), 10);
+	assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed */
+}
+
+static void finishing_a_vanished_file_is_an_error(void **state)
+{
+	int fd = segment_create(folder, PATH);
+	char full[512];
+
+	(void)state;
+	snprintf(full, sizeof(full), "%s/" PATH SEGMENT_PART, folder);
+	assert_int_equal(unlink(full), 0);
+	assert_int_equal(segment_finish(fd, folder, PATH), -ENOENT);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void reopening_cuts_to_what_counts(void **state)
+{
+	int fd = segment_create(folder, PATH);
+
+	(void)state;
+	assert_int_equal(segment_write(fd, "0123456789", 10, 0), 0);
+	close(fd);
+	fd = segment_reopen(folder, PATH, 4);
+	assert_true(fd >= 0);
+	assert_int_equal(size_of(PATH, SEGMENT_PART), 4);
+	close(fd);
+	assert_int_equal(segment_reopen(folder, "2023-11-14/other.pcapng", 0), -ENOENT);
+}
+
+static void a_write_goes_on_after_a_partial_one(void **state)
+{
+	const struct rlimit low = {.rlim_cur = 6, .rlim_max = RLIM_INFINITY};
+	struct rlimit before;
+	int fd = segment_create(folder, PATH);
+
+	/* The kernel writes up to the limit, then says EFBIG: the write has to come back for that. */
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	setrlimit(RLIMIT_FSIZE, &low);
+	assert_int_equal(segment_write(fd, "0123456789", 10, 0), -EFBIG);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(size_of(PATH, SEGMENT_PART), 6);
+	close(fd);
+}
+
+static void a_full_device_is_no_space(void **state)
+{
+	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(segment_write(fd, "abc", 3, 0), -ENOSPC);
+	close(fd);
+}
+
+static void only_an_empty_part_is_removed(void **state)
+{
+	int fd = segment_create(folder, PATH);
+
+	(void)state;
+	assert_int_equal(segment_write(fd, "abc", 3, 0), 0);
+	segment_remove_empty(folder, PATH);
+	assert_true(exists(PATH, SEGMENT_PART));
+	assert_int_equal(ftruncate(fd, 0), 0);
+	segment_remove_empty(folder, PATH);
+	assert_false(exists(PATH, SEGMENT_PART));
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_path_tells_day_worker_and_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(creating_makes_missing_folders, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_of_that_name_is_not_touched, setup, teardown),
+		cmocka_unit_test_setup_teardown(finishing_gives_the_final_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(finishing_a_vanished_file_is_an_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(reopening_cuts_to_what_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_write_goes_on_after_a_partial_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_device_is_no_space, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_an_empty_part_is_removed, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
