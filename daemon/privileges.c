@@ -2,6 +2,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -9,12 +10,18 @@
 
 int privileges_drop(void)
 {
-	capng_clear(CAPNG_SELECT_ALL);
+	bool empty_bounds;
+
 	/*
-	 * Emptying the bounding set takes CAP_SETPCAP, which the unit does not give us. Without it the set stays, but
-	 * is of no use: no_new_privs lets no exec fill the other sets from it.
+	 * Emptying the bounding set takes CAP_SETPCAP, which the unit does not give us, and libcap-ng complains to the
+	 * log. Without it the set stays, but is of no use: no_new_privs lets no exec fill the other sets from it.
 	 */
-	(void)capng_apply(CAPNG_SELECT_BOUNDS);
+	if (capng_get_caps_process() < 0)
+		return -EPERM;
+	empty_bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	capng_clear(CAPNG_SELECT_ALL);
+	if (empty_bounds)
+		(void)capng_apply(CAPNG_SELECT_BOUNDS);
 	capng_clear(CAPNG_SELECT_ALL);
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return -EPERM;

@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""fancapd as a service of systemd 252: start, stop, reload, restart, what the journal says, what the sandbox holds."""
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import Frames, Json, Link, check_clean, expected_frames, verify, wait_until
+from machine import CONFIG, SOCKET, STATE, UNIT, Machine, Service, connect
+
+COUNT = 5_000
+PPS = 20_000
+CAP_NET_RAW = 1 << 13
+EXPOSURE_MAX = 1.4  # of `systemd-analyze security`
+EX_CONFIG = 78
+STOP_LIMIT_S = 10.0
+
+
+def message_id(name: str) -> str:
+    header = (Path(__file__).parents[2] / "daemon/messages.h").read_text()
+    return re.search(rf'#define MESSAGE_{name} "(\w+)"', header)[1]
+
+
+def record(service: Service, **options: object) -> Json:
+    """Send frames; all of them are to be recorded. @return the totals"""
+    frames = Frames(options)
+    seen = service.statistics()["total"]["packets_seen"]
+    service.link.send(frames, COUNT)
+    return service.settle(seen + COUNT)
+
+
+# --- starting --------------------------------------------------------------------------------------------------------
+
+def test_active_means_capturing(service: Service) -> None:
+    """`systemctl start` returns when READY was said; from then on no packet is missed."""
+    service.start()
+    frames = Frames()
+    service.link.send(frames, COUNT)
+    total = service.settle(COUNT)
+    assert total["packets_seen"] == COUNT
+    said = [(entry.get("MESSAGE_ID"), entry["MESSAGE"]) for entry in service.journal()]
+    ids = [one for one, _ in said]
+    started_by_systemd = next(i for i, (_, message) in enumerate(said) if message.startswith("Started "))
+    assert ids.index(message_id("STARTED")) < started_by_systemd
+    assert service.show("Type") == "notify" and service.show("NotifyAccess") == "main"
+
+
+def test_packets_are_recorded_to_private_files(service: Service) -> None:
+    service.start()
+    frames = Frames()
+    service.link.send(frames, COUNT)
+    total = service.settle(COUNT)
+    service.systemctl("stop")
+    files = service.files()
+    result = verify(files, frames, COUNT)
+    check_clean(result)
+    assert result["packets"] == total["packets_written"] == COUNT - total["packets_dropped"]
+
+    def owners(*paths: object) -> set[str]:
+        return set(service.machine.do("stat", "-c", "%U:%G %a", *paths).splitlines())
+
+    inside = [f"/{path.relative_to(service.machine.path('/'))}" for path in files]
+    assert all(path.startswith(f"{STATE}/cap0/") for path in inside)
+    assert owners(*inside) == {"fancap:fancap 640"}
+    assert owners(STATE, f"{STATE}/cap0", *{os.path.dirname(path) for path in inside}) == {"fancap:fancap 750"}
+
+
+def test_status_text_has_the_totals(service: Service) -> None:
+    service.start()
+    record(service)
+    text = f"{COUNT} packets seen"
+    wait_until(lambda: text in service.show("StatusText"), f"StatusText with {text}", 10)
+    assert f'Status: "{service.show("StatusText")}"' in service.machine.do("systemctl", "status", UNIT)
+
+
+def test_vlan_filter_compiles_in_the_sandbox(service: Service, folder: Path) -> None:
+    """libpcap opens the interface for that, with a socket of its own."""
+    frames = Frames({"vlan": True})
+    expected = expected_frames(folder, frames, COUNT, "vlan 5")
+    assert 0 < expected < COUNT
+    service.configure(filter="vlan 5", cpus=[0, 0])
+    service.start()
+    service.link.send(frames, COUNT)
+    assert service.settle(expected)["packets_seen"] == expected
+    assert "error" not in "".join(service.messages())
+
+
+def test_wrong_configuration_fails_at_once_and_for_good(service: Service) -> None:
+    service.write_config("interfaces:\n  - name: cap0\n    workers: many")
+    assert service.machine.inside("systemctl", "start", UNIT).returncode != 0
+    assert service.show("ExecMainStatus") == str(EX_CONFIG)
+    assert service.show("Result") == "exit-code"
+    assert f"{CONFIG}:3:14: " in service.wait_message("workers")
+    # With Restart=on-failure it would be waiting to try again.
+    assert (service.show("ActiveState"), service.show("SubState")) == ("failed", "failed")
+    assert service.show("NRestarts") == "0"
+
+
+def test_wrong_filter_is_said_clearly(service: Service) -> None:
+    service.configure(filter="tcp prot 80")
+    assert service.machine.inside("systemctl", "start", UNIT).returncode != 0
+    assert f"{CONFIG}:" in service.wait_message("syntax error")
+
+
+def test_missing_interface_is_said_and_awaited(service: Service) -> None:
+    service.write_config('interfaces: [{name: late0}]')
+    assert service.machine.inside("systemctl", "start", UNIT).returncode != 0
+    assert service.wait_message("late0: no such interface")
+    assert service.show("SubState") == "auto-restart"
+    link = Link(service.machine, "late0")
+    try:
+        wait_until(lambda: service.show("ActiveState") == "active", "start by itself", 30)
+        link.send(Frames(), 100)
+        service.settle(100)
+    finally:
+        service.stop()
+        service.machine.ip("link", "del", "late0")
+
+
+# --- the journal -----------------------------------------------------------------------------------------------------
+
+def test_journal_entries_have_fields(service: Service) -> None:
+    service.start()
+    worker = service.workers()[1]
+    kill(service.machine, worker["pid"])
+    service.wait_message("replaced by process")
+    died = service.journal(MESSAGE_ID=message_id("WORKER_DIED"))
+    assert [(entry["INTERFACE"], entry["WORKER"], entry["PRIORITY"]) for entry in died] == [("cap0", "1", "3")]
+    assert died[0]["MESSAGE"] == f"cap0: worker 1: process {worker['pid']} was killed by signal 9 (Killed)"
+    assert died[0]["_SYSTEMD_UNIT"] == UNIT and died[0]["SYSLOG_IDENTIFIER"] == "fancapd"
+    capturing = [entry for entry in service.journal(INTERFACE="cap0") if "WORKER" not in entry]
+    assert "capturing with 2 workers" in capturing[0]["MESSAGE"]
+
+
+def test_journal_explains(service: Service) -> None:
+    service.start()
+    kill(service.machine, service.workers()[0]["pid"])
+    service.wait_message("replaced by process")
+    text = service.machine.do("journalctl", "-x", "-n", "30", "-u", UNIT)
+    assert "Subject: Worker 0 of interface cap0 has died" in text
+    assert "coredumpctl info fancapd" in text
+
+
+# --- the sandbox -----------------------------------------------------------------------------------------------------
+
+def capabilities(status: dict[str, str]) -> dict[str, int]:
+    return {name: int(value, 16) for name, value in status.items() if name.startswith("Cap")}
+
+
+def test_supervisor_has_one_capability(service: Service) -> None:
+    service.start()
+    status = service.machine.proc_status(service.main_pid)
+    assert set(capabilities(status).values()) == {CAP_NET_RAW}
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+    uid, gid = service.machine.do("id", "-u", "fancap").strip(), service.machine.do("id", "-g", "fancap").strip()
+    assert status["Uid"].split() == [uid] * 4 and status["Gid"].split() == [gid] * 4
+    assert uid != "0"
+
+
+def test_workers_have_none(service: Service) -> None:
+    service.start()
+    uid = service.machine.do("id", "-u", "fancap").strip()
+    pids = service.worker_pids()
+    assert len(pids) == 2
+    for pid in pids:
+        status = service.machine.proc_status(pid)
+        sets = capabilities(status)
+        # Emptying the bounding set takes CAP_SETPCAP; with NoNewPrivs nothing is ever taken from it.
+        assert sets.pop("CapBnd") == CAP_NET_RAW
+        assert set(sets.values()) == {0}
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+        assert status["Uid"].split() == [uid] * 4
+    # libcap-ng says in the log what it could not drop.
+    assert not any("libcap-ng" in message for message in service.messages())
+
+
+def test_only_its_two_folders_are_writable(service: Service) -> None:
+    """For root too: it is the mounts that say so."""
+    service.start()
+    machine, pid = service.machine, service.main_pid
+
+    def write(folder: str) -> str:
+        return machine.inside("nsenter", "-t", pid, "-m", "touch", f"{folder}/probe").stderr
+
+    for folder in ("/", "/etc/fancap", "/usr", "/var", "/var/lib", "/var/log", "/home", "/root", "/run", "/dev", "/dev/shm",
+                   "/sys/fs/cgroup", "/srv", "/opt"):
+        assert "Read-only file system" in write(folder), folder
+    # Its own /tmp; its own folders.
+    for folder in (STATE, os.path.dirname(SOCKET), "/tmp"):
+        assert write(folder) == "", folder
+    assert not machine.path("/tmp/probe").exists()
+    namespaces = {machine.do("readlink", f"/proc/{one}/ns/mnt") for one in (pid, *service.worker_pids())}
+    assert len(namespaces) == 1 and machine.do("readlink", "/proc/1/ns/mnt") not in namespaces
+
+
+def test_it_sees_no_other_processes_and_no_devices(service: Service) -> None:
+    service.start()
+    enter = ("nsenter", "-t", service.main_pid, "-m", "setpriv", "--reuid=fancap", "--regid=fancap",
+             "--clear-groups", "--bounding-set=-all")
+    assert "/proc/1\n" not in service.machine.do(*enter, "find", "/proc", "-maxdepth", "1")
+    assert service.machine.do(*enter, "find", "/dev", "-maxdepth", "1", "-type", "b") == ""
+    assert service.machine.inside(*enter, "test", "-e", "/dev/mem").returncode == 1
+
+
+def test_unit_is_clean(machine: Machine) -> None:
+    done = machine.inside("systemd-analyze", "verify", UNIT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_exposure_is_low(machine: Machine) -> None:
+    unit = f"/usr/lib/systemd/system/{UNIT}"
+    text = machine.do("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+    exposure = float(re.search(r"Overall exposure level for fancapd.service: ([\d.]+)", text)[1])
+    assert exposure <= EXPOSURE_MAX, text
+
+
+# --- reload ----------------------------------------------------------------------------------------------------------
+
+def test_reload_changes_the_filter(service: Service, folder: Path) -> None:
+    service.start()
+    before = record(service)["packets_seen"]
+    pids = (service.main_pid, service.worker_pids())
+    service.configure(filter="ip6")
+    service.systemctl("reload")
+    service.wait_message("configuration reloaded")
+    assert len(service.journal(MESSAGE_ID=message_id("RELOADED"))) == 1
+    frames = Frames()
+    expected = expected_frames(folder, frames, COUNT, "ip6")
+    assert 0 < expected < COUNT
+    service.link.send(frames, COUNT)
+    assert service.settle(before + expected)["packets_seen"] == before + expected
+    assert (service.main_pid, service.worker_pids()) == pids
+    assert service.show("ActiveState") == "active"
+
+
+@pytest.mark.parametrize(("text", "reason"), [
+    ("interfaces:\n  - name: cap0\n    snaplen: none", f"{CONFIG}:3:14: "),
+    ('interfaces: [{name: cap0, workers: 2, filter: "ip6 and (", '
+     'ring: {size: 16MiB, block-size: 256KiB, block-timeout: 50ms}}]', "syntax error"),
+    ("interfaces: [{name: cap0, workers: 3}]", "takes a restart"),
+], ids=["value", "filter", "workers"])
+def test_refused_reload_changes_nothing(service: Service, text: str, reason: str) -> None:
+    service.start()
+    pids = (service.main_pid, service.worker_pids())
+    service.write_config(text)
+    service.systemctl("reload")
+    assert reason in service.wait_message("reload refused, nothing has changed")
+    assert service.journal(MESSAGE_ID=message_id("RELOAD_REFUSED"))
+    assert record(service)["packets_seen"] == COUNT
+    assert (service.main_pid, service.worker_pids()) == pids
+    assert service.show("ActiveState") == "active"
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+def closing_totals(service: Service) -> list[dict[str, int]]:
+    """Of each MESSAGE_STOPPED."""
+    entries = service.journal(MESSAGE_ID=message_id("STOPPED"))
+    pattern = (r"stopped: (?P<seen>\d+) packets seen, (?P<dropped>\d+) dropped by the kernel, (?P<written>\d+) written, "
+               r"(?P<discarded>\d+) discarded, (?P<left>\d+) left in the rings")
+    return [{name: int(value) for name, value in re.fullmatch(pattern, entry["MESSAGE"]).groupdict().items()}
+            for entry in entries]
+
+
+def assert_ended_well(service: Service) -> None:
+    assert service.show("ActiveState") == "inactive"
+    assert (service.show("Result"), service.show("ExecMainStatus")) == ("success", "0")
+    assert service.open_files() == []
+    assert not service.machine.path(SOCKET).exists()
+
+
+def test_stop_under_traffic_closes_the_account(service: Service) -> None:
+    service.start()
+    frames = Frames()
+    sender = service.link.flow(frames, pps=PPS)
+    service.wait_for_packets(COUNT)
+    began = time.monotonic()
+    service.systemctl("stop")
+    assert time.monotonic() - began < STOP_LIMIT_S
+    assert sender.running()
+    assert_ended_well(service)
+    result = verify(service.files(), frames, sender.stop()["sent"])
+    check_clean(result)
+    (totals,) = closing_totals(service)
+    assert totals["left"] == 0 and totals["seen"] >= COUNT
+    assert totals["seen"] == totals["dropped"] + totals["written"] + totals["discarded"]
+    assert result["packets"] == totals["written"]
+
+
+def test_restarts_under_traffic(service: Service) -> None:
+    service.start()
+    frames = Frames()
+    sender = service.link.flow(frames, pps=PPS)
+    pids = {service.main_pid}
+    for _ in range(3):
+        service.wait_for_packets(COUNT)
+        service.systemctl("restart")
+        assert service.show("ActiveState") == "active"
+        pids.add(service.main_pid)
+    assert len(pids) == 4
+    service.wait_for_packets(COUNT)
+    service.systemctl("stop")
+    assert_ended_well(service)
+    result = verify(service.files(), frames, sender.stop()["sent"])
+    check_clean(result)
+    totals = closing_totals(service)
+    assert len(totals) == 4
+    assert result["packets"] == sum(one["written"] for one in totals)
+
+
+def kill(machine: Machine, pid: int) -> None:
+    machine.do("bash", "-c", f"kill -KILL {pid}")
+
+
+def test_killed_worker_is_replaced(service: Service) -> None:
+    service.start()
+    main, (victim, other) = service.main_pid, service.worker_pids()
+    kill(service.machine, victim)
+    service.wait_message("replaced by process")
+    wait_until(lambda: service.workers()[0]["state"] == "running", "the new worker", 10)
+    workers = service.workers()
+    assert workers[0]["pid"] != victim and workers[0]["worker_restarts"] == 1
+    assert workers[1]["pid"] == other and workers[1]["worker_restarts"] == 0
+    assert service.main_pid == main and service.show("NRestarts") == "0"
+    assert record(service)["packets_seen"] == COUNT
+    # The new one is held as the old one was.
+    sets = capabilities(service.machine.proc_status(workers[0]["pid"]))
+    assert sets["CapEff"] == sets["CapPrm"] == sets["CapAmb"] == 0
+
+
+def test_killed_supervisor_is_started_again(service: Service) -> None:
+    """Its workers finish what they have; none of them is left when the next supervisor comes."""
+    service.start()
+    frames = Frames()
+    service.link.send(frames, COUNT)
+    written = service.settle(COUNT)["packets_written"]
+    main = service.main_pid
+    service.systemctl("kill", "--signal=KILL", "--kill-who=main")
+    wait_until(lambda: service.main_pid not in (0, main) and service.show("ActiveState") == "active",
+               "the new supervisor", 30)
+    assert service.show("NRestarts") == "1"
+    result = verify(service.files(), frames, COUNT)
+    check_clean(result)
+    assert result["packets"] == written
+    assert len(service.processes()) == 1 + len(service.workers())
+    assert record(service)["packets_seen"] == COUNT
+
+
+# --- who may ask -----------------------------------------------------------------------------------------------------
+
+def user(machine: Machine, name: str) -> tuple[int, int, tuple[int, ...]]:
+    """@return uid, gid, groups"""
+    words = [machine.do("id", option, name).split() for option in ("-u", "-g", "-G")]
+    return int(words[0][0]), int(words[1][0]), tuple(int(word) for word in words[2])
+
+
+def test_socket_is_for_root_and_the_group(service: Service) -> None:
+    service.start()
+    machine = service.machine
+    assert machine.do("stat", "-c", "%U:%G %a", SOCKET, os.path.dirname(SOCKET)).splitlines() == [
+        "fancap:fancap 660", "fancap:fancap 750"]
+    connect(machine).close()
+    connect(machine, *user(machine, "member")).close()
+    with pytest.raises(PermissionError):
+        connect(machine, *user(machine, "stranger"))
+
+
+@pytest.fixture
+def fancapctl(service: Service) -> Iterator[Service]:
+    if not service.machine.do("fancapctl", "--version"):
+        pytest.skip("this fancapctl is still a stub")
+    yield service.start()
+
+
+def ask_as(machine: Machine, name: str, *arguments: str) -> tuple[int, str]:
+    """@return exit status and all that fancapctl says"""
+    done = machine.inside("setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", "fancapctl", *arguments)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["root", "member"])
+def test_fancapctl_answers(fancapctl: Service, name: str) -> None:
+    for command in ("status", "statistics", "workers"):
+        status, text = ask_as(fancapctl.machine, name, command)
+        assert status == 0, text
+        assert "cap0" in text
+
+
+def test_fancapctl_is_denied_to_others(fancapctl: Service) -> None:
+    status, text = ask_as(fancapctl.machine, "stranger", "status")
+    assert status == 4, text
+
+
+def test_fancapctl_says_that_the_service_is_stopped(fancapctl: Service) -> None:
+    fancapctl.systemctl("stop")
+    status, text = ask_as(fancapctl.machine, "root", "status")
+    assert status == 3, text

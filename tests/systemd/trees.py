@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Debian trees to run things in, and fancap as a package would install it."""
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness import BUILDDIR, run
+
+CACHE = Path(os.environ.get("FANCAP_CACHE", "/var/cache/fancap-tests"))
+
+BASE = ("systemd", "systemd-sysv", "dbus", "iproute2")
+# What fancapd and fancapctl are linked with, under Debian 12's names.
+RUNTIME = ("libcap-ng0", "libcyaml1", "libevent-core-2.1-7", "libjansson4", "libpcap0.8", "libseccomp2", "libsystemd0",
+           "libyaml-0-2", "liburing2", "libmnl0", "libzstd1")
+
+TRIM = ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*"]
+
+
+def debian_tree(suite: str, packages: Sequence[str]) -> Path:
+    """A minimal Debian with these packages: from the cache, or made now. Whoever uses it must not write to it."""
+    if not shutil.which("mmdebstrap"):
+        pytest.skip("mmdebstrap is not installed")
+    name = hashlib.sha256(" ".join(sorted(packages)).encode()).hexdigest()[:12]
+    tree = CACHE / f"{suite}-{name}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{suite}-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one makes it, others wait for it
+        if not tree.exists():
+            make_tree(suite, packages, tree)
+    return tree
+
+
+def make_tree(suite: str, packages: Sequence[str], tree: Path) -> None:
+    """It gets its name when it is complete."""
+    with tempfile.TemporaryDirectory(prefix=f"{tree.name}.", dir=CACHE) as temporary:
+        made = Path(temporary) / "tree"
+        done = subprocess.run(["mmdebstrap", "--variant=minbase", *TRIM, f"--include={','.join(packages)}", suite,
+                               str(made)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"mmdebstrap cannot make a Debian {suite} here (no archive?): {done.stderr[-500:]}")
+        made.chmod(0o755)
+        made.rename(tree)
+
+
+def install_fancap(place: Path) -> Path:
+    """Build fancap with a distribution's paths, from what `make dist` would pack. @return what to lay over a tree"""
+    source, build, layer = place / "source", place / "build", place / "layer"
+    run("make", "-C", BUILDDIR, "distdir", f"distdir={source}")
+    build.mkdir()
+    run(source / "configure", "--quiet", "--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var",
+        "--runstatedir=/run", "CFLAGS=-O1 -g", cwd=build)
+    run("make", f"-j{os.cpu_count()}", cwd=build)
+    run("sh", "-c", f"umask 022 && make install DESTDIR='{layer}'", cwd=build)
+    return layer
