@@ -180,6 +180,7 @@ int child_start(struct child *child)
 	}
 	child->pid = pid;
 	child->ready = false;
+	child->ordered = false;
 	child->started_ns = monotonic_ns();
 	child->channel_fd = fds[0];
 	child->channel_event = event_new(child->owner->base, fds[0], EV_READ | EV_PERSIST, on_channel, child);
@@ -203,9 +204,9 @@ static void log_death(const struct child *child, int status)
 			   (int)child->pid, WEXITSTATUS(status));
 }
 
-void child_reaped(struct child *child, int status, bool told_to_leave)
+void child_reaped(struct child *child, int status)
 {
-	bool clean = told_to_leave && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool clean = child->ordered && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 	read_channel(child); /* its last words */
 	close_channel(child);
@@ -215,6 +216,7 @@ void child_reaped(struct child *child, int status, bool told_to_leave)
 	if (!clean && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
 		ledger_note_crash(child->capture->rings[child->worker].ledger);
 	child->pid = 0;
+	child->finished = clean;
 	if (monotonic_ns() - child->started_ns >= HEALTHY_NS)
 		child->backoff_ms = BACKOFF_FIRST_MS;
 }
@@ -230,8 +232,9 @@ void child_restart_later(struct child *child)
 	evtimer_add(child->restart_event, &wait);
 }
 
-void child_restart_now(struct child *child)
+void child_hurry(struct child *child)
 {
+	child->backoff_ms = BACKOFF_FIRST_MS;
 	if (!evtimer_pending(child->restart_event, NULL))
 		return;
 	evtimer_del(child->restart_event);
@@ -253,6 +256,7 @@ static void send_order(struct child *child, const struct channel_message *messag
 
 void child_stop(struct child *child, uint64_t packets)
 {
+	child->ordered = true;
 	send_order(child, &(struct channel_message){.type = CHANNEL_STOP, .stop_packets = packets});
 }
 

@@ -28,6 +28,8 @@ struct child {
 	pid_t pid; ///< 0: none
 	int channel_fd;
 	bool ready;
+	bool ordered;  ///< to leave
+	bool finished; ///< it left as ordered
 	uint64_t restarts;
 	uint64_t started_ns; ///< CLOCK_MONOTONIC
 	unsigned backoff_ms; ///< the next wait
@@ -42,14 +44,14 @@ int child_init(struct child *child, const struct child_owner *owner, struct capt
 /** Fork the process. @return 0 or -errno */
 int child_start(struct child *child);
 
-/** The process has been waited for: take note. Its replacement is not started. */
-void child_reaped(struct child *child, int status, bool told_to_leave);
+/** The process has been waited for: take note, and of whether it finished. Its replacement is not started. */
+void child_reaped(struct child *child, int status);
 
 /** Start a replacement after a while. */
 void child_restart_later(struct child *child);
 
-/** Start a replacement now, if it was to be later. */
-void child_restart_now(struct child *child);
+/** Start the replacement now, if it was to be later; and any after it with the first backoff again. */
+void child_hurry(struct child *child);
 
 /** Tell the process to record this many packets in all and leave. */
 void child_stop(struct child *child, uint64_t packets);

@@ -80,12 +80,9 @@ static void counters_derive(struct statistics_counters *c)
 		c->packets_discarded += c->discarded_by_reason[i];
 	accounted = c->packets_written + c->packets_discarded;
 
-	/* See statistics_sum(): what is accounted for has been seen, whatever the older kernel figure says. */
-	if (c->packets_seen < c->packets_dropped + accounted)
-		c->packets_seen = c->packets_dropped + accounted;
-
 	c->packets_delivered = c->packets_seen - c->packets_dropped;
-	c->packets_in_ring = c->packets_delivered - accounted;
+	/* More accounted for than delivered would be a bug of ours: let it show, but not as 2^64 packets in the ring. */
+	c->packets_in_ring = c->packets_delivered > accounted ? c->packets_delivered - accounted : 0;
 }
 
 static void counters_add(struct statistics_counters *sum, const struct statistics_counters *c)

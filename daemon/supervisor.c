@@ -150,10 +150,10 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 /* --- stopping: gate closed -> packets on their way arrive -> counters read -> workers drain and leave ---------- */
 
-static bool all_gone(const struct supervisor *sup)
+static bool all_finished(const struct supervisor *sup)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (sup->children[i].pid != 0)
+		if (!sup->children[i].finished)
 			return false;
 	}
 	return true;
@@ -211,7 +211,7 @@ static void begin_stop(struct supervisor *sup)
 	}
 	/* A ring whose worker is being replaced has to be drained too. */
 	for (size_t i = 0; i < sup->n_children; i++)
-		child_restart_now(&sup->children[i]);
+		child_hurry(&sup->children[i]);
 	add_timer(sup->settle_event, SETTLE_MS);
 	add_timer(sup->kill_event, 2 * longest_ms + STOP_MAX_MS);
 }
@@ -236,18 +236,17 @@ static struct child *find_child(struct supervisor *sup, pid_t pid)
 
 static void child_died(struct supervisor *sup, struct child *child, int status)
 {
-	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	bool was_ready = child->ready;
 
-	child_reaped(child, status, sup->told_to_leave);
+	child_reaped(child, status);
 	if (sup->state == CONTROL_STARTING && !was_ready) {
 		/* It will not work any better the next time. */
 		sup->exit_code = 1;
 		event_base_loopbreak(sup->base);
 		return;
 	}
-	if (sup->told_to_leave && clean) {
-		if (all_gone(sup))
+	if (child->finished) {
+		if (all_finished(sup))
 			event_base_loopbreak(sup->base);
 		return;
 	}
@@ -476,7 +475,7 @@ static void log_totals(struct supervisor *sup)
 		   (unsigned long long)stats->total.packets_written,
 		   (unsigned long long)stats->total.packets_discarded,
 		   (unsigned long long)stats->total.packets_in_ring);
-	if (stats->total.packets_in_ring != 0)
+	if (stats->total.packets_written + stats->total.packets_discarded != stats->total.packets_delivered)
 		sup->exit_code = 1;
 	statistics_free(stats);
 }

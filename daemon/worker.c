@@ -18,6 +18,9 @@
 #include "daemon/worker.h"
 #include "fancap/ring.h"
 
+/* With more than this part of the ring held, write, however little it is: the kernel needs room. */
+#define HELD_MAX_PART 4
+
 /* How many blocks between two looks at the channel. */
 #define BLOCKS_PER_TURN 64
 
@@ -74,6 +77,8 @@ static bool record_one(struct worker *w)
 	ledger_set_attempt(w->params->ledger, position);
 	recorder_block(w->recorder, block, w->ring.block_bytes);
 	ledger_set_attempt(w->params->ledger, LEDGER_NO_BLOCK);
+	if (w->ring.next - w->released >= w->ring.blocks / HELD_MAX_PART)
+		recorder_flush(w->recorder);
 	release_done(w);
 	return true;
 }

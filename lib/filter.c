@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "fancap/filter.h"
+#include "fancap/link.h"
 
 /* The kernel's struct and libpcap's are the same bytes under two names. */
 _Static_assert(sizeof(struct sock_filter) == sizeof(struct bpf_insn), "BPF instruction layout");
@@ -35,7 +36,9 @@ static int live_open(const char *interface, uint32_t snaplen, pcap_t **ret, stru
 
 static pcap_t *dead_open(int linktype, uint32_t snaplen, struct fancap_error *err)
 {
-	pcap_t *pcap = pcap_open_dead(linktype, (int)snaplen);
+	/* The one link type of ours whose number in files is not libpcap's own. */
+	int dlt = linktype == FANCAP_LINKTYPE_RAW ? DLT_RAW : linktype;
+	pcap_t *pcap = pcap_open_dead(dlt, (int)snaplen);
 
 	if (pcap == NULL)
 		fancap_error_set(err, "out of memory");
@@ -58,7 +61,7 @@ static pcap_t *compiler_open(const char *interface, int linktype, uint32_t snapl
 	if (interface == NULL)
 		return dead_open(linktype, snaplen, err);
 	r = live_open(interface, snaplen, &pcap, err);
-	if (r == PCAP_ERROR_IFACE_NOT_UP && linktype != DLT_EN10MB)
+	if (r == PCAP_ERROR_IFACE_NOT_UP && linktype != FANCAP_LINKTYPE_ETHERNET)
 		return dead_open(linktype, snaplen, err);
 	if (r == PCAP_ERROR_IFACE_NOT_UP)
 		live_open("lo", snaplen, &pcap, err);

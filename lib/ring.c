@@ -40,7 +40,12 @@ static uint32_t *status_word(const struct fancap_ring *ring, uint64_t position)
 
 bool fancap_ring_block_ready(const struct fancap_ring *ring, uint64_t position)
 {
-	return (__atomic_load_n(status_word(ring, position), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0;
+	/*
+	 * When the whole ring is held, the block at this index is ours still from the lap before: only its sequence
+	 * number says so. The kernel numbers blocks in the order in which it opens them.
+	 */
+	return (__atomic_load_n(status_word(ring, position), __ATOMIC_ACQUIRE) & TP_STATUS_USER) != 0 &&
+	       fancap_block_sequence(fancap_ring_block(ring, position)) == position + 1;
 }
 
 void *fancap_ring_acquire(struct fancap_ring *ring)
@@ -60,10 +65,8 @@ void fancap_ring_resume(struct fancap_ring *ring, uint64_t position)
 {
 	uint64_t oldest = position > ring->blocks ? position - ring->blocks : 0;
 
-	/* Sequence numbers tell a block that was never handed back from the same memory filled again since. */
 	for (uint64_t p = oldest; p < position; p++) {
-		if (fancap_ring_block_ready(ring, p) &&
-		    fancap_block_sequence(fancap_ring_block(ring, p)) == p + 1)
+		if (fancap_ring_block_ready(ring, p))
 			fancap_ring_release(ring, p);
 	}
 	ring->next = position;

@@ -23,7 +23,7 @@ struct fancap_filter {
  * an interface the program is only good for checking the expression.
  *
  * @param expression libpcap filter; NULL or "": everything
- * @param linktype   DLT_ value the expression is about (DLT_EN10MB = 1)
+ * @param linktype   LINKTYPE_ value the expression is about, as in struct fancap_link
  * @param snaplen    bytes kept of each packet, 1 to FANCAP_SNAPLEN_MAX; at the maximum nothing is cut
  * @param interface  interface the program is for, or NULL
  * @param ret        set only on success; fancap_filter_done() frees it

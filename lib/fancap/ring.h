@@ -30,7 +30,10 @@ void fancap_ring_unmap(struct fancap_ring *ring);
 /** The memory of the block at a position. */
 void *fancap_ring_block(const struct fancap_ring *ring, uint64_t position);
 
-/** Whether the block at a position is ours, not the kernel's. Load-acquire: what the kernel wrote is visible after. */
+/**
+ * Whether the block at a position has been retired and not been handed back. Load-acquire: what the kernel wrote is
+ * visible after. Looks at the block's sequence number, so whoever overwrites a block header must not ask again.
+ */
 bool fancap_ring_block_ready(const struct fancap_ring *ring, uint64_t position);
 
 /**

@@ -94,7 +94,7 @@ static void worker_counters_are_derived(void **state)
 	statistics_free(stats);
 }
 
-static void identities_hold_when_the_kernel_figure_is_older(void **state)
+static void more_accounted_for_than_delivered_is_not_hidden(void **state)
 {
 	struct statistics *stats = statistics_new(1);
 	struct statistics_counters *c;
@@ -108,8 +108,8 @@ static void identities_hold_when_the_kernel_figure_is_older(void **state)
 	c->discarded_by_reason[DISCARD_BAD_BLOCK] = 1;
 
 	statistics_sum(stats);
-	assert_int_equal(c->packets_seen, 106);
-	assert_int_equal(c->packets_delivered, 96);
+	assert_int_equal(c->packets_seen, 100);
+	assert_int_equal(c->packets_delivered, 90);
 	assert_int_equal(c->packets_in_ring, 0);
 	statistics_free(stats);
 }
@@ -172,7 +172,7 @@ int main(void)
 		cmocka_unit_test(free_accepts_nothing_and_half_built),
 		cmocka_unit_test(workers_are_born_running_and_unpinned),
 		cmocka_unit_test(worker_counters_are_derived),
-		cmocka_unit_test(identities_hold_when_the_kernel_figure_is_older),
+		cmocka_unit_test(more_accounted_for_than_delivered_is_not_hidden),
 		cmocka_unit_test(interfaces_and_total_are_sums),
 	};
 
