@@ -10,34 +10,58 @@
 /* The kernel's struct and libpcap's are the same bytes under two names. */
 _Static_assert(sizeof(struct sock_filter) == sizeof(struct bpf_insn), "BPF instruction layout");
 
+/* @return 0 or libpcap's PCAP_ERROR_*, with its text in err */
+static int live_open(const char *interface, uint32_t snaplen, pcap_t **ret, struct fancap_error *err)
+{
+	char text[PCAP_ERRBUF_SIZE] = "";
+	pcap_t *pcap = pcap_create(interface, text);
+	int r;
+
+	if (pcap == NULL) {
+		fancap_error_set(err, "%s: libpcap: %s", interface, text);
+		return PCAP_ERROR;
+	}
+	pcap_set_snaplen(pcap, (int)snaplen);
+	pcap_set_buffer_size(pcap, 1 << 20);
+	r = pcap_activate(pcap);
+	if (r < 0) {
+		fancap_error_set(err, "%s: libpcap: %s", interface, pcap_geterr(pcap));
+		pcap_close(pcap);
+		return r;
+	}
+	*ret = pcap;
+	return 0;
+}
+
+static pcap_t *dead_open(int linktype, uint32_t snaplen, struct fancap_error *err)
+{
+	pcap_t *pcap = pcap_open_dead(linktype, (int)snaplen);
+
+	if (pcap == NULL)
+		fancap_error_set(err, "out of memory");
+	return pcap;
+}
+
 /*
  * A handle to compile with. Only a live one makes libpcap look for the VLAN tag where the kernel puts it (beside the
  * packet); it captures nothing, and its ring is the least libpcap makes.
+ *
+ * libpcap activates no handle on a link that is down, which we do capture from. Loopback stands in for Ethernet: the
+ * program depends on the link type and the kernel, not on the device. Other link types have no tags to look for.
  */
 static pcap_t *compiler_open(const char *interface, int linktype, uint32_t snaplen,
 			     struct fancap_error *err)
 {
-	char text[PCAP_ERRBUF_SIZE] = "";
-	pcap_t *pcap;
+	pcap_t *pcap = NULL;
+	int r;
 
-	if (interface == NULL) {
-		pcap = pcap_open_dead(linktype, (int)snaplen);
-		if (pcap == NULL)
-			fancap_error_set(err, "out of memory");
-		return pcap;
-	}
-	pcap = pcap_create(interface, text);
-	if (pcap == NULL) {
-		fancap_error_set(err, "libpcap: %s", text);
-		return NULL;
-	}
-	pcap_set_snaplen(pcap, (int)snaplen);
-	pcap_set_buffer_size(pcap, 1 << 20);
-	if (pcap_activate(pcap) < 0) {
-		fancap_error_set(err, "libpcap: %s", pcap_geterr(pcap));
-		pcap_close(pcap);
-		return NULL;
-	}
+	if (interface == NULL)
+		return dead_open(linktype, snaplen, err);
+	r = live_open(interface, snaplen, &pcap, err);
+	if (r == PCAP_ERROR_IFACE_NOT_UP && linktype != DLT_EN10MB)
+		return dead_open(linktype, snaplen, err);
+	if (r == PCAP_ERROR_IFACE_NOT_UP)
+		live_open("lo", snaplen, &pcap, err);
 	return pcap;
 }
 

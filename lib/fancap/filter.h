@@ -19,7 +19,8 @@ struct fancap_filter {
  * Compile a libpcap expression to a kernel program that also truncates to snaplen.
  *
  * With an interface the program knows that the kernel takes VLAN tags off (`vlan 5` then works); that opens a packet
- * socket for the moment, so it needs CAP_NET_RAW. Without one the expression is only good for checking.
+ * socket for the moment, so it needs CAP_NET_RAW; while the link is down, loopback has to be up in its place. Without
+ * an interface the program is only good for checking the expression.
  *
  * @param expression libpcap filter; NULL or "": everything
  * @param linktype   DLT_ value the expression is about (DLT_EN10MB = 1)

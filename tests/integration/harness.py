@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -276,9 +277,9 @@ class NotifySocket:
             while True:
                 self.messages += self._socket.recv(65536).decode().splitlines()
 
-    def has(self, message: str) -> bool:
+    def find(self, pattern: str) -> bool:
         self.receive()
-        return message in self.messages
+        return any(re.fullmatch(pattern, message) for message in self.messages)
 
 
 def read_proc_status(pid: int) -> dict[str, str]:
@@ -342,7 +343,7 @@ class Fancapd:
         assert self.process and self.notify
         status = self.process.poll()
         assert status is None, f"fancapd ended with {status} before it was ready:\n{self.log()}"
-        return self.notify.has("READY=1")
+        return self.notify.find("READY=1")
 
     def start(self) -> Fancapd:
         """Start it and wait until it says that it captures."""

@@ -2,11 +2,13 @@
 """A million frames over a thousand flows: every one is accounted for, none is doubled, none is changed."""
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
 
-from harness import Fancapd, Frames, Json, Link, check_against_files, interface, verify
+from harness import Fancapd, Frames, Json, Link, check_against_files, interface, verify, wait_until
 
 COUNT = 1_000_000
 
@@ -85,3 +87,21 @@ def test_full_ring_drops_are_counted(fancapd: Fancapd, link: Link) -> None:
     last = result["files"][-1]["statistics"]
     assert (last["filteraccept"], last["osdrop"], last["usrdeliv"]) == (
         total["packets_seen"], total["packets_dropped"], total["packets_written"])
+
+
+@pytest.mark.parametrize("blocks", [2, 8])
+def test_stalled_worker_records_nothing_twice(fancapd: Fancapd, link: Link, blocks: int) -> None:
+    """It comes back to a ring full of nearly empty blocks, which all fit its buffer: it must not go round again."""
+    frames = Frames({"max": 100})
+    size = f"{blocks * 128}KiB"
+    fancapd.configure(interface(link, 1, ring={"size": size, "block-size": "128KiB", "block-timeout": "10ms"}))
+    fancapd.start()
+    pid = fancapd.workers()[0]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    sender = link.flow(frames, pps=100)
+    wait_until(lambda: fancapd.statistics()["total"]["packets_dropped"] > 0, "a full ring")
+    os.kill(pid, signal.SIGCONT)
+    sent = sender.stop()["sent"]
+    total = fancapd.settle(sent)["total"]
+    fancapd.stop()
+    check_against_files(total, verify(fancapd.files(), frames, sent), sent)

@@ -68,7 +68,12 @@ def test_tagged_frame_is_cut_at_snaplen(fancapd: Fancapd, link: Link, options: d
 
 def test_vlan_device_frames_keep_their_tag(fancapd: Fancapd, link: Link) -> None:
     """A tag that the kernel adds itself (accelerated, so never in the data) is recorded outgoing too."""
-    link.namespace.ip("link", "add", "link", link.name, "name", "cap0.7", "type", "vlan", "id", 7)
+    try:
+        link.namespace.ip("link", "add", "link", link.name, "name", "cap0.7", "type", "vlan", "id", 7)
+    except AssertionError as error:
+        if "Unknown device type" not in str(error):
+            raise
+        pytest.skip("this kernel has no VLAN devices (CONFIG_VLAN_8021Q)")
     link.namespace.run("sysctl", "-qw", "net.ipv6.conf.cap0/7.disable_ipv6=1")
     link.namespace.ip("link", "set", "cap0.7", "up")
     fancapd.configure(interface(link))

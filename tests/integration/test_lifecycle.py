@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness import (HANG_S, SANITIZED, Fancapd, Frames, Link, check_clean, check_closing_statistics, interface,
-                     read_proc_status, verify)
+from harness import (HANG_S, SANITIZED, Fancapd, Frames, Json, Link, check_clean, check_closing_statistics, interface,
+                     read_proc_status, verify, wait_until)
 
 MIB = 1 << 20
 
@@ -29,6 +30,18 @@ def test_stop_under_traffic_closes_the_account(fancapd: Fancapd, link: Link, num
     check_clean(result)
     check_closing_statistics(result)
     assert result["packets"] >= 5000
+    check_last_words(fancapd.log(), result)
+
+
+def check_last_words(log: str, result: Json) -> None:
+    """The last line of the log has the same account as the files."""
+    found = re.search(r"stopped: (\d+) packets seen, (\d+) dropped by the kernel, (\d+) written, (\d+) discarded, "
+                      r"(\d+) left", log)
+    assert found, log
+    seen, dropped, written, discarded, left = (int(figure) for figure in found.groups())
+    assert seen == dropped + written + discarded
+    assert written == result["packets"]
+    assert left == 0
 
 
 def test_stop_says_so_to_systemd(fancapd: Fancapd, link: Link) -> None:
@@ -36,9 +49,12 @@ def test_stop_says_so_to_systemd(fancapd: Fancapd, link: Link) -> None:
     fancapd.start()
     notify = fancapd.notify
     assert notify
+    frames = Frames()
+    link.send(frames, 123)
+    fancapd.settle(123)
+    wait_until(lambda: notify.find(r"STATUS=.*\b123\b.*"), "STATUS= with the total")
     fancapd.stop()
     assert "STOPPING=1" in notify.messages
-    assert any(message.startswith("STATUS=") for message in notify.messages)
 
 
 def test_stop_of_an_idle_daemon_leaves_valid_files(fancapd: Fancapd, link: Link) -> None:
@@ -134,16 +150,17 @@ def test_memory_is_small_and_does_not_grow(fancapd: Fancapd, link: Link) -> None
     frames = Frames()
     fancapd.configure(interface(link, 2))
     fancapd.start()
-    link.send(frames, 100_000)
-    fancapd.settle(100_000)
+    link.send(frames, 500_000)
+    fancapd.settle(500_000)
     pids = fancapd.processes()
     before = [rss_bytes(pid) for pid in pids]
-    link.send(frames, 1_000_000, start=100_000)
-    fancapd.settle(1_100_000)
+    link.send(frames, 1_000_000, start=500_000)
+    fancapd.settle(1_500_000)
     after = [rss_bytes(pid) for pid in pids]
     fancapd.stop()
     assert all(size < 16 * MIB for size in after), after
-    assert all(new - old <= MIB // 4 for old, new in zip(before, after)), (before, after)
+    # One byte a packet would be seen; a buffer that is filled further than before may touch a new page of itself.
+    assert all(new - old < MIB for old, new in zip(before, after)), (before, after)
 
 
 def test_worker_has_no_privileges(fancapd: Fancapd, link: Link) -> None:
@@ -194,7 +211,7 @@ def test_workers_run_where_they_are_told(fancapd: Fancapd, link: Link) -> None:
 
 def test_promiscuous_mode_follows_the_configuration(fancapd: Fancapd, link: Link) -> None:
     def is_promiscuous() -> bool:
-        return "promiscuity 1" in link.namespace.ip("-d", "link", "show", link.name)
+        return "promiscuity 0" not in link.namespace.ip("-d", "link", "show", link.name)
 
     for wanted in (True, False):
         fancapd.configure(interface(link, 2, promiscuous=wanted))

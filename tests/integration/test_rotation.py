@@ -109,14 +109,18 @@ def test_file_of_a_quiet_link_is_closed_at_the_boundary(fancapd: Fancapd, link: 
 def test_published_file_is_whole(fancapd: Fancapd, link: Link) -> None:
     """Whoever sees the final name sees a finished file, at any moment."""
     frames = Frames()
-    fancapd.configure(interface(link, 2), rotate={"size": "256KiB"})
+    fancapd.configure(interface(link, 2), rotate={"size": "1MiB"})
     fancapd.start()
-    sender = link.flow(frames, pps=20_000)
+    sender = link.flow(frames, pps=50_000)
     checked: set[Path] = set()
-    while len(checked) < 30:
+
+    def thirty_are_checked() -> bool:
         new = [path for path in fancapd.files() if path not in checked]
         check_clean(verify(new, frames, 10_000_000))
         checked.update(new)
-        assert sender.running()
+        return len(checked) >= 30
+
+    wait_until(thirty_are_checked, "thirty files")
+    assert sender.running()
     sender.stop()
     fancapd.stop()

@@ -27,7 +27,7 @@ def start(fancapd: Fancapd, link: Link, workers: int = WORKERS) -> tuple[Frames,
 def wait_for_new_worker(fancapd: Fancapd, number: int, old_pid: int) -> Json:
     def replaced() -> Json | None:
         worker = fancapd.workers()[number]
-        return worker if worker["pid"] not in (0, old_pid) and worker["state"] == "running" else None
+        return worker if worker["pid"] not in (None, 0, old_pid) and worker["state"] == "running" else None
 
     return wait_until(replaced, f"a new worker {number}")
 
@@ -70,13 +70,18 @@ def test_counters_never_go_back(fancapd: Fancapd, link: Link) -> None:
     growing = ("packets_seen", "packets_dropped", "packets_delivered", "packets_written", "packets_discarded",
                "bytes_written")
     last = fancapd.statistics()["total"]
+
+    def replaced(old_pid: int) -> bool:
+        nonlocal last
+        total = fancapd.statistics()["total"]
+        assert all(total[name] >= last[name] for name in growing), (last, total)
+        last = total
+        return fancapd.workers()[0]["pid"] not in (None, 0, old_pid)
+
     for _ in range(3):
         pid = fancapd.workers()[0]["pid"]
         os.kill(pid, signal.SIGKILL)
-        while fancapd.workers()[0]["pid"] in (0, pid):
-            total = fancapd.statistics()["total"]
-            assert all(total[name] >= last[name] for name in growing), (last, total)
-            last = total
+        wait_until(lambda old=pid: replaced(old), "a new worker")
     finish(fancapd, frames, sender)
 
 

@@ -272,6 +272,17 @@ SPOIL(snaplen_wraps_to_zero, test_block_slot(block, 2)->tp_snaplen = (uint32_t) 
 SPOIL(snaplen_wraps, test_block_slot(block, 1)->tp_snaplen = (uint32_t) - (int)MAC + 8)
 SPOIL(snaplen_sign, test_block_slot(block, 1)->tp_snaplen = 0x80000000)
 
+/* A good slot, 4 bytes off: only its place is wrong. */
+static void slot_shifted(struct test_block *block)
+{
+	struct tpacket3_hdr *slot = test_block_slot(block, 0);
+
+	slot->tp_snaplen -= 8;
+	slot->tp_next_offset -= 4;
+	memmove(block->bytes + FIRST + 4, slot, SLOT - 8);
+	test_block_header(block)->offset_to_first_pkt += 4;
+}
+
 #define ROW(spoil, packets, left)                                                                  \
 	{                                                                                          \
 		#spoil, spoil, packets, left                                                       \
@@ -284,6 +295,7 @@ static const struct hostile hostiles[] = {
 	ROW(first_near_end, 0, 3),
 	ROW(first_far_outside, 0, 3),
 	ROW(first_unaligned, 0, 3),
+	ROW(slot_shifted, 0, 3),
 	ROW(length_beyond, 0, 3),
 	ROW(length_max, 0, 3),
 	ROW(length_zero, 0, 3),
