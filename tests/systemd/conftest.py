@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import FANCAPCTL, FANCAPD, TRAFFIC, VERIFY, Link, run
+from harness import FANCAPCTL, FANCAPD, TRAFFIC, VERIFY, Link
 from machine import Machine, Service
 from trees import BASE, RUNTIME, debian_tree, install_fancap
 

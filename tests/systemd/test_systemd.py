@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -370,13 +369,6 @@ def test_socket_is_for_root_and_the_group(service: Service) -> None:
         connect(machine, *user(machine, "stranger"))
 
 
-@pytest.fixture
-def fancapctl(service: Service) -> Iterator[Service]:
-    if not service.machine.do("fancapctl", "--version"):
-        pytest.skip("this fancapctl is still a stub")
-    yield service.start()
-
-
 def ask_as(machine: Machine, name: str, *arguments: str) -> tuple[int, str]:
     """@return exit status and all that fancapctl says"""
     done = machine.inside("setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", "fancapctl", *arguments)
@@ -384,19 +376,20 @@ def ask_as(machine: Machine, name: str, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("name", ["root", "member"])
-def test_fancapctl_answers(fancapctl: Service, name: str) -> None:
+def test_fancapctl_answers(service: Service, name: str) -> None:
+    service.start()
     for command in ("status", "statistics", "workers"):
-        status, text = ask_as(fancapctl.machine, name, command)
+        status, text = ask_as(service.machine, name, command)
         assert status == 0, text
         assert "cap0" in text
 
 
-def test_fancapctl_is_denied_to_others(fancapctl: Service) -> None:
-    status, text = ask_as(fancapctl.machine, "stranger", "status")
+def test_fancapctl_is_denied_to_others(service: Service) -> None:
+    service.start()
+    status, text = ask_as(service.machine, "stranger", "status")
     assert status == 4, text
 
 
-def test_fancapctl_says_that_the_service_is_stopped(fancapctl: Service) -> None:
-    fancapctl.systemctl("stop")
-    status, text = ask_as(fancapctl.machine, "root", "status")
+def test_fancapctl_says_that_the_service_is_stopped(service: Service) -> None:
+    status, text = ask_as(service.machine, "root", "status")
     assert status == 3, text
