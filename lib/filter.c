@@ -152,3 +152,10 @@ int fancap_filter_attach_drop_all(int fd)
 
 	return fancap_filter_attach(fd, &filter);
 }
+
+int fancap_filter_lock(int fd)
+{
+	int on = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0 ? -errno : 0;
+}

@@ -41,4 +41,12 @@ int fancap_filter_attach(int fd, const struct fancap_filter *filter);
 /** Attach a program that rejects every packet: the closed gate. @return 0 or -errno */
 int fancap_filter_attach_drop_all(int fd);
 
+/**
+ * Lock a socket's filter (SO_LOCK_FILTER), in whoever's hands the socket is: from then on attaching and detaching give
+ * -EPERM, and so does replacing the program of a fanout group through it. Only CAP_NET_ADMIN could unlock it.
+ *
+ * @return 0 or -errno
+ */
+int fancap_filter_lock(int fd);
+
 #endif

@@ -17,18 +17,24 @@
 
 static int sender, receiver;
 
+static int receiver_open(void)
+{
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = ifindex_of("fk1")};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fancap_filter_attach_drop_all(fd), 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
 static int open_both(void **state)
 {
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
-
 	(void)state;
 	veth_add("fk0", "fk1");
 	sender = sender_open("fk0");
-	receiver = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_true(receiver >= 0);
-	assert_int_equal(fancap_filter_attach_drop_all(receiver), 0);
-	address.sll_ifindex = ifindex_of("fk1");
-	assert_int_equal(bind(receiver, (const struct sockaddr *)&address, sizeof(address)), 0);
+	receiver = receiver_open();
 	return 0;
 }
 
@@ -199,6 +205,27 @@ static void refuses_what_the_kernel_refuses(void **state)
 	assert_int_equal(fancap_filter_attach_drop_all(-1), -EBADF);
 }
 
+static void a_locked_filter_stays(void **state)
+{
+	const struct fancap_filter everything = {0};
+	int plain = receiver;
+
+	(void)state;
+	assert_int_equal(fancap_filter_attach_drop_all(plain), 0);
+	receiver = receiver_open();
+	attach("udp dst port 53", 262144, "fk1");
+	assert_int_equal(fancap_filter_lock(receiver), 0);
+	assert_int_equal(fancap_filter_attach(receiver, &everything), -EPERM);
+	assert_int_equal(fancap_filter_attach_drop_all(receiver), -EPERM);
+	assert_int_equal(fancap_filter_lock(receiver), 0); /* again is no error */
+	send_flow(1, false);
+	send_flow(1, true);
+	assert_int_equal(receive(NULL, NULL), 1);
+	close(receiver);
+	receiver = plain;
+	assert_int_equal(fancap_filter_lock(-1), -EBADF);
+}
+
 static void tells_of_an_interface_that_is_not_there(void **state)
 {
 	struct fancap_filter filter;
@@ -239,6 +266,7 @@ int main(void)
 		cmocka_unit_test(vlan_without_interface_misses_a_tag_taken_off),
 		cmocka_unit_test(truncation_keeps_the_length),
 		cmocka_unit_test(refuses_what_the_kernel_refuses),
+		cmocka_unit_test(a_locked_filter_stays),
 		cmocka_unit_test(tells_of_an_interface_that_is_not_there),
 		cmocka_unit_test(compiles_for_a_link_that_is_down),
 	};
