@@ -9,6 +9,7 @@
 #include "daemon/capture.h"
 #include "daemon/log.h"
 #include "daemon/paths.h"
+#include "fancap/timestamp.h"
 
 static void fill_settings(const struct config *config, const struct config_interface *interface,
 			  struct recorder_settings *ret)
@@ -124,6 +125,40 @@ static int open_group(struct capture *capture, struct fancap_error *err)
 	return r;
 }
 
+/* Sockets are told too, or the device's stamps would go by unseen. */
+static int enable_hardware_timestamps(const struct capture *capture, struct fancap_error *err)
+{
+	int r = fancap_timestamp_device_enable(capture->config->name, err);
+
+	for (unsigned i = 0; r == 0 && i < capture->group.members; i++) {
+		r = fancap_timestamp_socket_hardware(capture->group.fds[i], true);
+		if (r < 0)
+			fancap_error_set(err, "PACKET_TIMESTAMP: %s", strerror(-r));
+	}
+	return r;
+}
+
+static int open_timestamps(struct capture *capture, struct fancap_error *err)
+{
+	const struct config_interface *interface = capture->config;
+	struct fancap_error why;
+	int r;
+
+	if (interface->timestamps != CONFIG_TIMESTAMPS_HARDWARE)
+		return 0;
+	r = enable_hardware_timestamps(capture, &why);
+	if (r == 0) {
+		capture->hardware_timestamps = true;
+	} else if (interface->timestamps_fallback == CONFIG_FALLBACK_FAIL) {
+		fancap_error_set(err, "%s: timestamps: %s", interface->name, why.text);
+		return r;
+	} else {
+		log_printf(LOG_WARNING, NULL, &(struct log_context){interface->name, -1},
+			   "timestamps: %s; packets get the kernel's", why.text);
+	}
+	return 0;
+}
+
 static int open_ledgers(struct capture *capture)
 {
 	capture->rings = calloc(capture->config->workers, sizeof(*capture->rings));
@@ -160,6 +195,8 @@ int capture_open(const struct config *config, const struct config_interface *int
 		r = open_geometry(&capture, err);
 	if (r == 0)
 		r = open_group(&capture, err);
+	if (r == 0)
+		r = open_timestamps(&capture, err);
 	if (r == 0) {
 		r = open_ledgers(&capture);
 		if (r < 0)

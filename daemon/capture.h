@@ -22,6 +22,7 @@ struct capture {
 	struct fancap_link link;
 	struct fancap_geometry geometry;
 	struct fancap_group group;
+	bool hardware_timestamps; ///< as the device agreed to
 	struct capture_ring *rings; ///< one per group member
 	char *folder;		    ///< recordings of this interface, absolute
 	struct recorder_settings settings;

@@ -140,6 +140,7 @@ static void __attribute__((noreturn)) run_worker(const struct child *child, int 
 		.ring_fd = capture->group.fds[child->worker],
 		.channel_fd = channel_fd,
 		.cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[child->worker] : -1,
+		.hardware_timestamps = capture->hardware_timestamps,
 	};
 
 	_exit(worker_run(&params));

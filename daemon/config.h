@@ -16,6 +16,16 @@ enum config_direction {
 	CONFIG_DIRECTION_IN,
 };
 
+enum config_timestamps {
+	CONFIG_TIMESTAMPS_KERNEL,
+	CONFIG_TIMESTAMPS_HARDWARE,
+};
+
+enum config_fallback {
+	CONFIG_FALLBACK_WARN,
+	CONFIG_FALLBACK_FAIL,
+};
+
 /** One `interfaces:` entry, with every default filled in. Its address is stable for the config's life. */
 struct config_interface {
 	const char *name;
@@ -37,6 +47,8 @@ struct config_interface {
 	uint32_t snaplen;   ///< bytes
 	bool promiscuous;
 	enum config_direction direction;
+	enum config_timestamps timestamps;
+	enum config_fallback timestamps_fallback; ///< when the device refuses hardware timestamps
 };
 
 /** The effective configuration: validated, defaults filled in, immutable. */

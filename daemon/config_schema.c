@@ -34,6 +34,18 @@ static const struct config_word direction_words[] = {
 	{NULL, 0},
 };
 
+static const struct config_word timestamps_words[] = {
+	{"kernel", CONFIG_TIMESTAMPS_KERNEL},
+	{"hardware", CONFIG_TIMESTAMPS_HARDWARE},
+	{NULL, 0},
+};
+
+static const struct config_word fallback_words[] = {
+	{"warn", CONFIG_FALLBACK_WARN},
+	{"fail", CONFIG_FALLBACK_FAIL},
+	{NULL, 0},
+};
+
 static const struct config_word level_words[] = {
 	{"error", LOG_ERR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG},
 	{NULL, 0},
@@ -61,6 +73,8 @@ static const struct config_option interface_options[] = {
 	{"snaplen",            &config_type_integer,  AT(snaplen),               "262144", 1, FANCAP_SNAPLEN_MAX},
 	{"promiscuous",        &config_type_bool,     AT(promiscuous),           "true"},
 	{"direction",          &config_type_word,     AT(direction),             "both", .words = direction_words},
+	{"timestamps",         &config_type_word,     AT(timestamps),            "kernel", .words = timestamps_words},
+	{"timestamps-fallback", &config_type_word,    AT(timestamps_fallback),   "warn", .words = fallback_words},
 };
 
 #undef AT

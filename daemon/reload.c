@@ -60,6 +60,8 @@ static const char *fixed_difference(const struct config_interface *a, const stru
 		return "promiscuous";
 	if (a->direction != b->direction)
 		return "direction";
+	if (a->timestamps != b->timestamps || a->timestamps_fallback != b->timestamps_fallback)
+		return "timestamps";
 	return NULL;
 }
 

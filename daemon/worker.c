@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/channel.h"
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/privileges.h"
@@ -33,6 +34,7 @@ struct worker {
 	struct recorder *recorder;
 	uint64_t released;   /* position of the first block not handed back */
 	uint64_t losing_told; /* kernel_reads + 1 when we last said that packets are being lost */
+	bool clock_told; /* that the device's clock is wrong */
 	bool stopping;
 	uint64_t stop_packets;
 	int exit_code;
@@ -64,6 +66,24 @@ static void tell_losing(struct worker *w)
 	(void)channel_send(w->params->channel_fd, &(struct channel_message){.type = CHANNEL_LOSING});
 }
 
+/* Times are recorded as the device gives them, right or wrong; once, we say that they are wrong. */
+static void check_clock(struct worker *w, const void *block)
+{
+	struct timespec now;
+	int64_t off_ns;
+
+	if (!w->params->hardware_timestamps || w->clock_told)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (clock_check_block(block, w->ring.block_bytes,
+			      (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, &off_ns))
+		return;
+	w->clock_told = true;
+	log_printf(LOG_WARNING, NULL, &w->params->recorder.log,
+		   "the device's clock is %lld s off the system's: recorded times are wrong unless a PTP daemon "
+		   "sets it", (long long)(off_ns / 1000000000));
+}
+
 /* @return whether there was a block */
 static bool record_one(struct worker *w)
 {
@@ -74,6 +94,7 @@ static bool record_one(struct worker *w)
 		return false;
 	if (fancap_block_losing(block))
 		tell_losing(w);
+	check_clock(w, block);
 	ledger_set_attempt(w->params->ledger, position);
 	recorder_block(w->recorder, block, w->ring.block_bytes);
 	ledger_set_attempt(w->params->ledger, LEDGER_NO_BLOCK);

@@ -15,6 +15,7 @@ struct worker_params {
 	int ring_fd;	///< packet socket, one of a group
 	int channel_fd; ///< to the supervisor
 	int cpu;	///< to run on, -1: any
+	bool hardware_timestamps; ///< by a clock that is not ours, so look at what it says
 };
 
 /**

@@ -73,6 +73,31 @@ def fail_to_start(fancapd: Fancapd) -> str:
     return fancapd.log()
 
 
+def test_refused_hardware_timestamps_fall_back_with_one_warning(fancapd: Fancapd, link: Link) -> None:
+    """The ends of a veth pair have no clock."""
+    frames = Frames()
+    fancapd.configure(interface(link, 2, timestamps="hardware"))
+    fancapd.start()
+    link.send(frames, 100)
+    fancapd.settle(100)
+    fancapd.stop()
+    check_clean(verify(fancapd.files(), frames, 100))
+    assert fancapd.log().count("timestamps: the device cannot stamp packets in hardware; packets get the kernel's") == 1
+
+
+def test_refused_hardware_timestamps_fail_where_told_to(fancapd: Fancapd, link: Link) -> None:
+    fancapd.configure(interface(link, timestamps="hardware", **{"timestamps-fallback": "fail"}))
+    assert f"{link.name}: timestamps: the device cannot stamp packets in hardware" in fail_to_start(fancapd)
+
+
+@pytest.mark.parametrize("text,reason", [
+    ("/nonexistent/flow.bpf", "fanout program: /nonexistent/flow.bpf: No such file or directory"),
+    ("/etc/hostname", "fanout program: /etc/hostname: does not begin with a number of instructions")])
+def test_unusable_fanout_program_is_a_clear_error(fancapd: Fancapd, link: Link, text: str, reason: str) -> None:
+    fancapd.configure(interface(link, fanout={"mode": "cbpf", "program": text}))
+    assert f"{link.name}: {reason}" in fail_to_start(fancapd)
+
+
 def test_missing_interface_is_a_clear_error(fancapd: Fancapd, link: Link) -> None:
     fancapd.configure(interface(link, name="nosuch0"))
     assert "nosuch0" in fail_to_start(fancapd)
