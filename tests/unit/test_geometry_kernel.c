@@ -112,6 +112,42 @@ static void refuses_frames_that_do_not_fit_the_blocks(void **state)
 	assert_int_equal(request(&req, 0), -EINVAL);
 }
 
+static int request_frames(unsigned frame_bytes, unsigned frames, int reserve)
+{
+	struct tpacket_req3 req = one_block(4096);
+
+	req.tp_frame_size = frame_bytes;
+	req.tp_frame_nr = frames;
+	return request(&req, reserve);
+}
+
+/* We make one frame of a block, and so keep all of these; here is that they are the kernel's, to the step. */
+static void has_bounds_where_we_take_them_to_be(void **state)
+{
+	struct tpacket_req3 req = one_block(4096);
+
+	(void)state;
+	if (sysconf(_SC_PAGESIZE) != 4096)
+		return;
+	assert_int_equal(request(&req, 0), 0); /* one page; a step of 16 on: see above */
+	assert_int_equal(request_frames(80, 51, 0), 0); /* 68 bytes of headers, rounded up to 16 */
+	assert_int_equal(request_frames(64, 64, 0), -EINVAL);
+	assert_int_equal(request_frames(80, 51, 12), 0); /* with the reserve: 80 */
+	assert_int_equal(request_frames(80, 51, 13), -EINVAL);
+	assert_int_equal(request_frames(2048, 2, 0), 0);
+	assert_int_equal(request_frames(2048 - 16, 2, 0), 0); /* need not divide the block */
+	assert_int_equal(request_frames(2048 - 8, 2, 0), -EINVAL);
+	assert_int_equal(request_frames(2048, 1, 0), -EINVAL); /* exactly as many as there are */
+	assert_int_equal(request_frames(2048, 3, 0), -EINVAL);
+	assert_int_equal(request_frames(4096, 1, 0), 0);
+	assert_int_equal(request_frames(4096 + 16, 1, 0), -EINVAL); /* none fits */
+	req.tp_block_size = 0x7FFFF000 + 0x1000u; /* an int, for the kernel */
+	assert_int_equal(request(&req, 0), -EINVAL);
+	req = one_block(4096);
+	req.tp_block_nr = 0; /* would end the ring */
+	assert_int_equal(request(&req, 0), -EINVAL);
+}
+
 /* Send one frame to a group of one. @return whether it got past the ring's own checks */
 static bool receives_with_reserve(uint16_t reserve)
 {
@@ -156,6 +192,7 @@ int main(void)
 		cmocka_unit_test(refuses_blocks_of_no_whole_pages),
 		cmocka_unit_test(refuses_blocks_without_room_for_their_headers),
 		cmocka_unit_test(refuses_frames_that_do_not_fit_the_blocks),
+		cmocka_unit_test(has_bounds_where_we_take_them_to_be),
 		cmocka_unit_test(drops_everything_behind_too_great_a_reserve),
 	};
 
