@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/channel.h"
-#include "daemon/clock.h"
+#include "daemon/device_clock.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/privileges.h"
@@ -75,7 +75,7 @@ static void check_clock(struct worker *w, const void *block)
 	if (!w->params->hardware_timestamps || w->clock_told)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (clock_check_block(block, w->ring.block_bytes,
+	if (device_clock_check(block, w->ring.block_bytes,
 			      (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, &off_ns))
 		return;
 	w->clock_told = true;

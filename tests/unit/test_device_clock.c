@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/unit/unit.h"
 
-#include "daemon/clock.h"
+#include "daemon/device_clock.h"
 #include "tests/unit/blocks.h"
 
 #define NOW 1700000000000000000ull
@@ -14,7 +14,7 @@ static bool check_one(uint64_t time_ns, uint32_t status, int64_t *ret_off_ns)
 
 	test_block_init(&block, 4096, 0, 2, 1);
 	assert_true(test_block_add(&block, &(struct test_packet){.caplen = 60, .time_ns = time_ns, .status = status}));
-	right = clock_check_block(block.bytes, block.size, NOW, ret_off_ns);
+	right = device_clock_check(block.bytes, block.size, NOW, ret_off_ns);
 	test_block_done(&block);
 	return right;
 }
@@ -24,13 +24,13 @@ static void a_device_clock_far_off_is_found(void **state)
 	int64_t off_ns = 7;
 
 	(void)state;
-	assert_true(check_one(NOW + CLOCK_OFF_MAX_NS, TP_STATUS_TS_RAW_HARDWARE, &off_ns));
-	assert_true(check_one(NOW - CLOCK_OFF_MAX_NS, TP_STATUS_TS_RAW_HARDWARE, &off_ns));
+	assert_true(check_one(NOW + DEVICE_CLOCK_OFF_MAX_NS, TP_STATUS_TS_RAW_HARDWARE, &off_ns));
+	assert_true(check_one(NOW - DEVICE_CLOCK_OFF_MAX_NS, TP_STATUS_TS_RAW_HARDWARE, &off_ns));
 	assert_int_equal(off_ns, 7);
-	assert_false(check_one(NOW + CLOCK_OFF_MAX_NS + 1, TP_STATUS_TS_RAW_HARDWARE, &off_ns));
-	assert_int_equal(off_ns, CLOCK_OFF_MAX_NS + 1);
-	assert_false(check_one(NOW - CLOCK_OFF_MAX_NS - 1, TP_STATUS_TS_RAW_HARDWARE, &off_ns));
-	assert_true(off_ns == -(int64_t)CLOCK_OFF_MAX_NS - 1);
+	assert_false(check_one(NOW + DEVICE_CLOCK_OFF_MAX_NS + 1, TP_STATUS_TS_RAW_HARDWARE, &off_ns));
+	assert_int_equal(off_ns, DEVICE_CLOCK_OFF_MAX_NS + 1);
+	assert_false(check_one(NOW - DEVICE_CLOCK_OFF_MAX_NS - 1, TP_STATUS_TS_RAW_HARDWARE, &off_ns));
+	assert_true(off_ns == -(int64_t)DEVICE_CLOCK_OFF_MAX_NS - 1);
 }
 
 static void the_kernels_own_stamps_say_nothing(void **state)
@@ -49,9 +49,9 @@ static void blocks_without_packets_say_nothing(void **state)
 
 	(void)state;
 	test_block_init(&block, 4096, 0, 2, 1);
-	assert_true(clock_check_block(block.bytes, block.size, NOW, &off_ns));
+	assert_true(device_clock_check(block.bytes, block.size, NOW, &off_ns));
 	test_block_header(&block)->num_pkts = 3; /* that are not there */
-	assert_true(clock_check_block(block.bytes, block.size, NOW, &off_ns));
+	assert_true(device_clock_check(block.bytes, block.size, NOW, &off_ns));
 	test_block_done(&block);
 }
 
@@ -63,5 +63,5 @@ int main(void)
 		cmocka_unit_test(blocks_without_packets_say_nothing),
 	};
 
-	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("device_clock", tests, NULL, NULL);
 }
