@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,28 @@ def test_stop_says_so_to_systemd(fancapd: Fancapd, link: Link) -> None:
     wait_until(lambda: notify.find(r"STATUS=.*\b123\b.*"), "STATUS= with the total")
     fancapd.stop()
     assert "STOPPING=1" in notify.messages
+
+
+def test_systemd_that_does_not_listen_blocks_nothing(fancapd: Fancapd, link: Link) -> None:
+    """Its queue is full: a state that finds no room is told later, and everything else goes on."""
+    fancapd.configure(interface(link))
+    fancapd.start()
+    notify = fancapd.notify
+    assert notify
+    filler = notify.fill()
+    os.kill(fancapd.pid, signal.SIGHUP)
+    wait_until(lambda: "configuration reloaded" in fancapd.log(), "the reload")
+    link.send(Frames(), 1000)
+    fancapd.settle(1000)
+    started = time.monotonic()
+    while time.monotonic() - started < 2.5:  # two statuses at least
+        fancapd.statistics()
+    notify.receive()
+    assert notify.messages.count("READY=1") == 1
+    wait_until(lambda: notify.find(r"STATUS=.*\b1000\b.*"), "STATUS= again")
+    assert notify.messages.count("READY=1") == 2
+    assert notify.messages.count("filler") == filler
+    fancapd.stop()
 
 
 def test_stop_of_an_idle_daemon_leaves_valid_files(fancapd: Fancapd, link: Link) -> None:
