@@ -115,6 +115,14 @@ def test_unusable_directory_is_a_clear_error(fancapd: Fancapd, link: Link) -> No
     assert str(fancapd.recordings) in fail_to_start(fancapd)
 
 
+def test_directory_of_another_user_is_a_clear_error(fancapd: Fancapd, link: Link) -> None:
+    """Root's workers have no capabilities: what root may do regardless of permissions they may not."""
+    os.chown(fancapd.recordings, 65534, 65534)
+    fancapd.recordings.chmod(0o700)
+    fancapd.configure(interface(link))
+    assert f"cannot record to {fancapd.recordings}/cap0: Permission denied" in fail_to_start(fancapd)
+
+
 def test_missing_configuration_is_a_clear_error(fancapd: Fancapd) -> None:
     assert str(fancapd.config_path) in fail_to_start(fancapd)
 
