@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,28 @@ def test_stop_says_so_to_systemd(fancapd: Fancapd, link: Link) -> None:
     assert "STOPPING=1" in notify.messages
 
 
+def test_systemd_that_does_not_listen_blocks_nothing(fancapd: Fancapd, link: Link) -> None:
+    """Its queue is full: a state that finds no room is told later, and everything else goes on."""
+    fancapd.configure(interface(link))
+    fancapd.start()
+    notify = fancapd.notify
+    assert notify
+    filler = notify.fill()
+    os.kill(fancapd.pid, signal.SIGHUP)
+    wait_until(lambda: "configuration reloaded" in fancapd.log(), "the reload")
+    link.send(Frames(), 1000)
+    fancapd.settle(1000)
+    started = time.monotonic()
+    while time.monotonic() - started < 2.5:  # two statuses at least
+        fancapd.statistics()
+    notify.receive()
+    assert notify.messages.count("READY=1") == 1
+    wait_until(lambda: notify.find(r"STATUS=.*\b1000\b.*"), "STATUS= again")
+    assert notify.messages.count("READY=1") == 2
+    assert notify.messages.count("filler") == filler
+    fancapd.stop()
+
+
 def test_stop_of_an_idle_daemon_leaves_valid_files(fancapd: Fancapd, link: Link) -> None:
     fancapd.configure(interface(link, 2))
     fancapd.start()
@@ -90,6 +113,14 @@ def test_unusable_directory_is_a_clear_error(fancapd: Fancapd, link: Link) -> No
     fancapd.recordings.write_text("")
     fancapd.configure(interface(link))
     assert str(fancapd.recordings) in fail_to_start(fancapd)
+
+
+def test_directory_of_another_user_is_a_clear_error(fancapd: Fancapd, link: Link) -> None:
+    """Root's workers have no capabilities: what root may do regardless of permissions they may not."""
+    os.chown(fancapd.recordings, 65534, 65534)
+    fancapd.recordings.chmod(0o700)
+    fancapd.configure(interface(link))
+    assert f"cannot record to {fancapd.recordings}/cap0: Permission denied" in fail_to_start(fancapd)
 
 
 def test_missing_configuration_is_a_clear_error(fancapd: Fancapd) -> None:
