@@ -228,10 +228,13 @@ static void channel_sink(const struct log_message *message, void *arg)
 	(void)channel_send(params->channel_fd, &out);
 }
 
-/* The supervisor tells us when to stop; a Ctrl-C goes to the whole process group. */
+/*
+ * The supervisor tells us when to stop; a Ctrl-C goes to the whole process group. A file that may grow no further
+ * (RLIMIT_FSIZE) is an error of write() like any other.
+ */
 static void set_signals(void)
 {
-	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
 	struct sigaction action = {.sa_handler = SIG_IGN};
 	sigset_t none;
 

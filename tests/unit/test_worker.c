@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -128,12 +129,17 @@ static int wait_for_end(void)
 	return WEXITSTATUS(status);
 }
 
-static uint64_t written(void)
+static struct ledger_commit commit(void)
 {
 	struct ledger_commit commit;
 
 	ledger_read(fx.params.ledger, &commit);
-	return commit.packets_written;
+	return commit;
+}
+
+static uint64_t written(void)
+{
+	return commit().packets_written;
 }
 
 /* Until the worker is in the middle of the ring. */
@@ -224,6 +230,24 @@ static void an_orphan_leaves_a_busy_ring(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* The limit raises a signal that would kill worker after worker. */
+static void survives_a_limit_to_the_size_of_files(void **state)
+{
+	struct rlimit before, low;
+
+	(void)state;
+	fill_ring();
+	order_stop(BLOCKS);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	low = (struct rlimit){.rlim_cur = 100000, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	start();
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(wait_for_end(), 0);
+	assert_int_equal(commit().packets_written + commit().discarded[DISCARD_DISK_ERROR], BLOCKS);
+	assert_true(commit().discarded[DISCARD_DISK_ERROR] > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -234,6 +258,7 @@ int main(void)
 		TEST(records_what_is_there_when_its_supervisor_dies),
 		TEST(leaves_as_told_though_its_supervisor_died),
 		TEST(an_orphan_leaves_a_busy_ring),
+		TEST(survives_a_limit_to_the_size_of_files),
 	};
 
 	if (!netns_enter())
