@@ -299,13 +299,32 @@ static int events_new(struct worker *w)
 	return 0;
 }
 
+/*
+ * The supervisor may have been root, to whom every folder is writable; we are not any more. Better said at the start
+ * than packet by packet; later on packets are counted as discarded.
+ */
+static int check_folder(const struct worker_params *params)
+{
+	struct ledger_commit commit;
+
+	ledger_read(params->ledger, &commit);
+	if (commit.block != 0 || access(params->recorder.folder, W_OK | X_OK) == 0 || errno != EACCES)
+		return 0;
+	log_printf(LOG_ERR, NULL, &params->recorder.log,
+		   "cannot record to %s: its owner is another, and workers have no capability to override that",
+		   params->recorder.folder);
+	return -EACCES;
+}
+
 static int worker_init(struct worker *w)
 {
 	const struct worker_params *params = w->params;
 	struct ledger_commit commit;
 	int r;
 
-	r = fancap_ring_map(&w->ring, params->ring_fd, &params->geometry);
+	r = check_folder(params);
+	if (r == 0)
+		r = fancap_ring_map(&w->ring, params->ring_fd, &params->geometry);
 	if (r < 0)
 		return r;
 	r = recorder_open(&params->recorder, &params->settings, params->ledger, &w->recorder);
