@@ -177,6 +177,16 @@ static int segment_open_named(struct recorder *rec, uint64_t start_ns, unsigned 
 	return fd;
 }
 
+/* Of what the header says: a successor may have been told other settings. FNV-1a. */
+static uint64_t header_fingerprint(const struct recorder_settings *settings)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ settings->snaplen;
+
+	for (const char *p = settings->filter; *p != '\0'; p++)
+		hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 static void put_headers(struct recorder *rec)
 {
 	const struct fancap_pcapng_section section = {
@@ -194,6 +204,7 @@ static void put_headers(struct recorder *rec)
 	rec->used += fancap_pcapng_shb(rec->buffer + rec->used, &section);
 	rec->used += fancap_pcapng_idb(rec->buffer + rec->used, &interface);
 	rec->next.segment_bytes = rec->used;
+	rec->next.segment_settings = header_fingerprint(&rec->settings);
 	rec->next.bytes_written += rec->used;
 }
 
@@ -437,6 +448,9 @@ int recorder_open(const struct recorder_params *params, const struct recorder_se
 	ledger_read(ledger, &rec->committed);
 	rec->next = rec->committed;
 	segment_take_over(rec);
+	/* The settings changed while nobody was there to be told. */
+	if (rec->fd >= 0 && rec->next.segment_settings != header_fingerprint(settings))
+		recorder_rotate(rec);
 	*ret = rec;
 	return 0;
 }

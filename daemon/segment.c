@@ -65,6 +65,7 @@ int segment_create(const char *folder, const char *path)
 int segment_reopen(const char *folder, const char *path, uint64_t bytes)
 {
 	char full[PATH_MAX];
+	struct stat st;
 	int fd, r;
 
 	r = full_path(full, sizeof(full), folder, path, SEGMENT_PART);
@@ -73,8 +74,14 @@ int segment_reopen(const char *folder, const char *path, uint64_t bytes)
 	fd = open(full, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, (off_t)bytes) < 0) {
+	/* Cut by somebody else, it has lost records; growing it again would fill their place with zeros. */
+	if (fstat(fd, &st) < 0)
 		r = -errno;
+	else if ((uint64_t)st.st_size < bytes)
+		r = -EIO;
+	else if (ftruncate(fd, (off_t)bytes) < 0)
+		r = -errno;
+	if (r < 0) {
 		close(fd);
 		return r;
 	}

@@ -480,9 +480,18 @@ static void log_totals(struct supervisor *sup)
 	statistics_free(stats);
 }
 
-/* Those that still run (a failed start) see their channel closed and leave. */
+/*
+ * Those that still run (a failed start) see their channel closed and leave. Told how much there is to record, which is
+ * nothing as a rule, they do so at once, and not after the block timeout.
+ */
 static void wait_for_children(struct supervisor *sup)
 {
+	if (sup->state == CONTROL_STARTING) {
+		for (size_t i = 0; i < sup->n_captures; i++)
+			capture_gate_close(&sup->captures[i]);
+		for (size_t i = 0; i < sup->n_children; i++)
+			order_stop(&sup->children[i]);
+	}
 	for (size_t i = 0; i < sup->n_children; i++)
 		child_done(&sup->children[i]);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)

@@ -123,6 +123,19 @@ def test_directory_of_another_user_is_a_clear_error(fancapd: Fancapd, link: Link
     assert f"cannot record to {fancapd.recordings}/cap0: Permission denied" in fail_to_start(fancapd)
 
 
+def test_folder_that_workers_cannot_write_fails_the_start_at_once(fancapd: Fancapd, make_link: Callable[..., Link]
+                                                                  ) -> None:
+    """Root may write anywhere, but workers are not quite root. The other worker does not wait for its block timeout."""
+    ring = {"size": "1MiB", "block-size": "256KiB", "block-timeout": "60s"}
+    foreign = fancapd.recordings / "cap1"
+    foreign.mkdir(mode=0o750)
+    os.chown(foreign, 65534, 65534)
+    fancapd.configure(interface(make_link("cap0"), ring=ring), interface(make_link("cap1"), ring=ring))
+    before = time.monotonic()
+    assert f"cannot record to {foreign}" in fail_to_start(fancapd)
+    assert time.monotonic() - before < 20
+
+
 def test_missing_configuration_is_a_clear_error(fancapd: Fancapd) -> None:
     assert str(fancapd.config_path) in fail_to_start(fancapd)
 

@@ -667,6 +667,53 @@ static void a_segment_renamed_before_the_ledger_knew_is_left(void **state)
 	assert_each_once(5);
 }
 
+/* Leave as a killed worker does: the file is open, and nobody said so. */
+static void record_and_vanish(unsigned packets)
+{
+	int status;
+	pid_t pid;
+
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		open_recorder();
+		record(packets);
+		recorder_flush(fx.recorder);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	fx.next_seq += packets;
+	fx.time_ns += packets;
+}
+
+static void a_successor_goes_on_in_the_same_file(void **state)
+{
+	(void)state;
+	record_and_vanish(3);
+	open_recorder();
+	record(2);
+	close_and_read();
+	assert_int_equal(found.files, 1);
+	assert_each_once(5);
+	assert_int_equal(found.delivered, 5);
+}
+
+static void a_successor_with_another_filter_begins_a_new_file(void **state)
+{
+	(void)state;
+	record_and_vanish(3);
+	snprintf(fx.settings.filter, sizeof(fx.settings.filter), "udp");
+	open_recorder();
+	record(2);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+	assert_each_once(5);
+	assert_int_equal(found.delivered, 5);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -694,6 +741,8 @@ int main(void)
 		TEST(nothing_is_lost_or_doubled_by_killed_workers),
 		TEST(a_name_claimed_but_not_created_is_given_up),
 		TEST(a_segment_renamed_before_the_ledger_knew_is_left),
+		TEST(a_successor_goes_on_in_the_same_file),
+		TEST(a_successor_with_another_filter_begins_a_new_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,19 @@ static void reopening_cuts_to_what_counts(void **state)
 	assert_int_equal(segment_reopen(folder, "2023-11-14/other.pcapng", 0), -ENOENT);
 }
 
+static void reopening_never_lengthens(void **state)
+{
+	int fd = segment_create(folder, PATH);
+
+	(void)state;
+	assert_int_equal(write(fd, "0123456789", 10), 10);
+	close(fd);
+	assert_int_equal(segment_reopen(folder, PATH, 11), -EIO);
+	fd = segment_reopen(folder, PATH, 10);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 static void a_write_goes_on_after_a_partial_one(void **state)
 {
 	const struct rlimit low = {.rlim_cur = 6, .rlim_max = RLIM_INFINITY};
@@ -184,6 +197,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(finishing_gives_the_final_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(finishing_a_vanished_file_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(reopening_cuts_to_what_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(reopening_never_lengthens, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_goes_on_after_a_partial_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_device_is_no_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_an_empty_part_is_removed, setup, teardown),
