@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
 #include "daemon/messages.h"
 #include "daemon/recorder.h"
 #include "daemon/segment.h"
@@ -43,22 +43,6 @@ struct recorder {
 	char os[256];
 };
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void publish(struct recorder *rec)
 {
 	ledger_publish(rec->ledger, &rec->next);
@@ -81,7 +65,7 @@ static void enter_failure(struct recorder *rec, int error, const char *what)
 			   rec->params.folder, ledger_segment_path(rec->ledger), what, strerror(error),
 			   discard_reason_name(rec->failure),
 			   (unsigned long long)(rec->params.retry_ns / 1000000u));
-	rec->retry_at_ns = monotonic_ns() + rec->params.retry_ns;
+	rec->retry_at_ns = clock_monotonic_ns() + rec->params.retry_ns;
 }
 
 static void leave_failure(struct recorder *rec)
@@ -306,7 +290,7 @@ static void put_statistics(struct recorder *rec)
 	struct ledger_commit *next = &rec->next;
 	uint64_t drops = ledger_kernel_drops(rec->ledger);
 	uint64_t discarded = discarded_total(next);
-	uint64_t now = realtime_ns();
+	uint64_t now = clock_realtime_ns();
 	const struct fancap_pcapng_statistics statistics = {
 		.time_ns = now,
 		.start_ns = next->segment_start_ns,
@@ -362,7 +346,7 @@ static bool prepare(struct recorder *rec, const struct fancap_packet *packet, si
 		recorder_flush(rec);
 	if (rec->fd >= 0)
 		return true;
-	if (rec->retry_at_ns != 0 && monotonic_ns() < rec->retry_at_ns)
+	if (rec->retry_at_ns != 0 && clock_monotonic_ns() < rec->retry_at_ns)
 		return false;
 	return segment_begin(rec, packet->time_ns) == 0;
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/channel.h"
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/privileges.h"
@@ -205,13 +205,11 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	struct timespec now;
 
 	(void)fd;
 	(void)what;
-	clock_gettime(CLOCK_REALTIME, &now);
 	if (!fancap_ring_block_ready(&w->ring, w->ring.next))
-		recorder_tick(w->recorder, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+		recorder_tick(w->recorder, clock_realtime_ns());
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
