@@ -248,16 +248,6 @@ static void survives_a_limit_to_the_size_of_files(void **state)
 	assert_true(commit().discarded[DISCARD_DISK_ERROR] > 0);
 }
 
-/* To root, as whom the supervisor asked, it is writable. */
-static void refuses_to_start_with_a_folder_it_cannot_write(void **state)
-{
-	(void)state;
-	assert_int_equal(chown(fx.folder, 65534, 65534), 0);
-	order_stop(0);
-	start();
-	assert_int_equal(wait_for_end(), 1);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -269,7 +259,6 @@ int main(void)
 		TEST(leaves_as_told_though_its_supervisor_died),
 		TEST(an_orphan_leaves_a_busy_ring),
 		TEST(survives_a_limit_to_the_size_of_files),
-		TEST(refuses_to_start_with_a_folder_it_cannot_write),
 	};
 
 	if (!netns_enter())
