@@ -309,6 +309,8 @@ static int worker_init(struct worker *w)
 	r = recorder_open(&params->recorder, &params->settings, params->ledger, &w->recorder);
 	if (r < 0)
 		return r;
+	/* A predecessor killed by SIGKILL left its own; ours to die of is none yet. */
+	ledger_set_attempt(params->ledger, LEDGER_NO_BLOCK);
 	ledger_read(params->ledger, &commit);
 	fancap_ring_resume(&w->ring, commit.block);
 	w->released = commit.block;

@@ -93,16 +93,16 @@ def test_workers_die_again_and_again(fancapd: Fancapd, link: Link) -> None:
     """Ten deaths: the account closes to the packet, and no descriptor is left behind."""
     frames, sender = start(fancapd, link)
     supervisor_fds = count_fds(fancapd.pid)
-    worker_fds = sorted(count_fds(worker["pid"]) for worker in fancapd.workers())
+    worker_fds = [count_fds(worker["pid"]) for worker in fancapd.workers()]
     for death in range(10):
         kill_worker(fancapd, death % WORKERS)
     fancapd.wait_for_packets(1000)
     assert all(worker["worker_restarts"] >= 2 for worker in fancapd.workers())
     total = fancapd.statistics()["total"]
     assert total["worker_restarts"] == 10
-    wait_until(lambda: count_fds(fancapd.pid) == supervisor_fds, "the supervisor's descriptors as before")
-    # A file that is being opened or closed is a descriptor more for a moment.
-    wait_until(lambda: sorted(count_fds(worker["pid"]) for worker in fancapd.workers()) == worker_fds,
+    # A client that is just leaving, a file that is being opened or closed: a descriptor more for a moment, then or now.
+    wait_until(lambda: count_fds(fancapd.pid) <= supervisor_fds, "the supervisor's descriptors as before")
+    wait_until(lambda: max(count_fds(worker["pid"]) for worker in fancapd.workers()) <= max(worker_fds),
                "the workers' descriptors as before")
     finish(fancapd, frames, sender)
 

@@ -487,6 +487,30 @@ static void drops_told_in_a_lost_buffer_are_told_again(void **state)
 	assert_int_equal(found.accepted, 29);
 }
 
+static void statistics_that_were_not_written_are_told_by_the_next(void **state)
+{
+	struct test_block block;
+
+	(void)state;
+	fill_block(&block, 10);
+	test_block_slot(&block, 4)->tp_snaplen = UINT32_MAX; /* 6 are discarded */
+	recorder_block(fx.recorder, block.bytes, block.size);
+	test_block_done(&block);
+	ledger_set_kernel(fx.ledger, &(struct fancap_stats){.drops = 7});
+	record(1);
+	recorder_flush(fx.recorder);
+	limit_file_size(committed().segment_bytes);
+	recorder_rotate(fx.recorder);
+	limit_file_size(RLIM_INFINITY);
+	record(1);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+	assert_int_equal(found.packets, 6);
+	assert_int_equal(found.delivered, 1); /* the first file has no statistics */
+	assert_int_equal(found.osdrop, 7);
+	assert_int_equal(found.accepted, 1 + 6 + 7);
+}
+
 static void a_folder_that_vanished_is_made_again(void **state)
 {
 	char command[512];
@@ -756,6 +780,7 @@ int main(void)
 		TEST(a_failed_write_is_counted_and_recording_resumes),
 		TEST(while_waiting_to_retry_packets_are_counted),
 		TEST(drops_told_in_a_lost_buffer_are_told_again),
+		TEST(statistics_that_were_not_written_are_told_by_the_next),
 		TEST(a_folder_that_vanished_is_made_again),
 		TEST(a_full_disk_is_counted_and_recording_resumes),
 		TEST(nothing_is_lost_or_doubled_by_killed_workers),

@@ -109,6 +109,22 @@ static void finishing_gives_the_final_name(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed */
 }
 
+static void finishing_spares_another_file_of_that_name(void **state)
+{
+	char full[512];
+	int fd = segment_create(folder, PATH), other;
+
+	(void)state;
+	assert_int_equal(segment_write(fd, "ours", 4, 0), 0);
+	snprintf(full, sizeof(full), "%s/" PATH, folder);
+	other = open(full, O_WRONLY | O_CREAT, 0640);
+	assert_int_equal(write(other, "another's", 9), 9);
+	close(other);
+	assert_int_equal(segment_finish(fd, folder, PATH), -EEXIST);
+	assert_int_equal(size_of(PATH, ""), 9);
+	assert_int_equal(size_of(PATH, SEGMENT_PART), 4);
+}
+
 static void finishing_a_vanished_file_is_an_error(void **state)
 {
 	int fd = segment_create(folder, PATH);
@@ -195,6 +211,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(creating_makes_missing_folders, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_of_that_name_is_not_touched, setup, teardown),
 		cmocka_unit_test_setup_teardown(finishing_gives_the_final_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(finishing_spares_another_file_of_that_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(finishing_a_vanished_file_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(reopening_cuts_to_what_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(reopening_never_lengthens, setup, teardown),

@@ -248,6 +248,20 @@ static void survives_a_limit_to_the_size_of_files(void **state)
 	assert_true(commit().discarded[DISCARD_DISK_ERROR] > 0);
 }
 
+/* Its predecessor was killed by SIGKILL, which is no block's fault; nor is what we die of before we look into one. */
+static void is_not_blamed_for_its_predecessors_block(void **state)
+{
+	(void)state;
+	ledger_set_attempt(fx.params.ledger, 5);
+	order_stop(0);
+	start();
+	assert_int_equal(wait_for_end(), 0);
+	ledger_note_crash(fx.params.ledger);
+	ledger_set_attempt(fx.params.ledger, 5);
+	ledger_note_crash(fx.params.ledger);
+	assert_false(ledger_block_is_poison(fx.params.ledger, 5));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -259,6 +273,7 @@ int main(void)
 		TEST(leaves_as_told_though_its_supervisor_died),
 		TEST(an_orphan_leaves_a_busy_ring),
 		TEST(survives_a_limit_to_the_size_of_files),
+		TEST(is_not_blamed_for_its_predecessors_block),
 	};
 
 	if (!netns_enter())
