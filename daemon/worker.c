@@ -146,6 +146,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	/* It is the disk that takes long, not the kernel. */
 	if (fancap_ring_block_ready(&w->ring, w->ring.next)) {
 		wait_for_deadline(w);
+		event_active(w->ring_event, EV_READ, 0);
 		return;
 	}
 	log_printf(LOG_WARNING, NULL, &w->params->recorder.log,
