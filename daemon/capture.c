@@ -80,6 +80,7 @@ static int open_group(struct capture *capture, struct fancap_error *err)
 	const struct fancap_group_params params = {
 		.interface = interface->name,
 		.ifindex = capture->link.ifindex,
+		.type = capture->link.type,
 		.members = interface->workers,
 		.mode = interface->fanout.mode,
 		.flags = (interface->fanout.defragment ? FANCAP_FANOUT_FLAG_DEFRAGMENT : 0u) |

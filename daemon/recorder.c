@@ -13,6 +13,7 @@
 #include "daemon/segment.h"
 #include "fancap/block.h"
 #include "fancap/filter.h"
+#include "fancap/link.h"
 #include "fancap/pcapng.h"
 
 /* One write. Room for the largest record by far; small enough to stay in the cache while it is filled. */
@@ -383,6 +384,7 @@ static int record_packets(struct recorder *rec, struct fancap_walk *walk, uint64
 	int r;
 
 	while ((r = fancap_walk_next(walk, &packet)) > 0) {
+		packet.cooked = rec->params.linktype == FANCAP_LINKTYPE_LINUX_SLL2;
 		if (skip > 0)
 			skip--;
 		else
