@@ -74,10 +74,35 @@ static int open_geometry(struct capture *capture, struct fancap_error *err)
 	return r;
 }
 
+/* @return 1 ret_program is set, 0 the mode takes none, -errno */
+static int open_program(const struct config_interface *interface, struct fancap_fanout_program *ret_program,
+			struct fancap_error *err)
+{
+	enum fancap_fanout_mode mode = interface->fanout.mode;
+	const char *text = interface->fanout.program;
+	struct fancap_error why;
+	int r;
+
+	if (mode != FANCAP_FANOUT_CBPF && mode != FANCAP_FANOUT_EBPF)
+		return 0;
+	if (strcmp(text, "default") == 0)
+		r = fancap_fanout_program_default(mode, ret_program, &why);
+	else if (mode == FANCAP_FANOUT_EBPF)
+		r = fancap_fanout_program_pinned(text, ret_program, &why);
+	else if (text[0] == '/')
+		r = fancap_fanout_program_read(text, ret_program, &why);
+	else
+		r = fancap_fanout_program_compile(text, interface->workers, ret_program, &why);
+	if (r < 0)
+		fancap_error_set(err, "%s: fanout program: %s", interface->name, why.text);
+	return r < 0 ? r : 1;
+}
+
 static int open_group(struct capture *capture, struct fancap_error *err)
 {
 	const struct config_interface *interface = capture->config;
-	const struct fancap_group_params params = {
+	struct fancap_fanout_program program = {0};
+	struct fancap_group_params params = {
 		.interface = interface->name,
 		.ifindex = capture->link.ifindex,
 		.type = capture->link.type,
@@ -90,8 +115,15 @@ static int open_group(struct capture *capture, struct fancap_error *err)
 		.geometry = &capture->geometry,
 		.promiscuous = interface->promiscuous,
 	};
+	int r;
 
-	return fancap_group_open(&params, &capture->group, err);
+	r = open_program(interface, &program, err);
+	if (r < 0)
+		return r;
+	params.program = r == 1 ? &program : NULL;
+	r = fancap_group_open(&params, &capture->group, err);
+	fancap_fanout_program_done(&program);
+	return r;
 }
 
 static int open_ledgers(struct capture *capture)

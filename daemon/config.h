@@ -24,6 +24,7 @@ struct config_interface {
 		enum fancap_fanout_mode mode;
 		bool defragment;
 		bool rollover;
+		const char *program; ///< of modes cbpf and ebpf: "default", an absolute path, or (cbpf) an expression
 	} fanout;
 	struct {
 		uint64_t size_bytes; ///< of one worker

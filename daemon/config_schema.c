@@ -51,6 +51,7 @@ static const struct config_option interface_options[] = {
 	{"fanout.mode",        &config_type_fanout,   AT(fanout.mode),           "hash"},
 	{"fanout.defragment",  &config_type_bool,     AT(fanout.defragment),     "false"},
 	{"fanout.rollover",    &config_type_bool,     AT(fanout.rollover),       "false"},
+	{"fanout.program",     &config_type_program,  AT(fanout.program),        "default", .max = 64 * KiB},
 	{"ring",               .type = NULL},
 	{"ring.size",          &config_type_size,     AT(ring.size_bytes),       "64MiB", 4 * KiB, 16 * TiB},
 	{"ring.block-size",    &config_type_size,     AT(ring.block_bytes),      "1MiB", 4 * KiB, 2 * GiB},

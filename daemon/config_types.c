@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -118,11 +119,6 @@ static void bool_print(const struct config_option *option, uint64_t number,
 
 const struct config_type config_type_bool = {.parse = bool_parse, .print = bool_print};
 
-static bool fanout_needs_program(enum fancap_fanout_mode mode)
-{
-	return mode == FANCAP_FANOUT_CBPF || mode == FANCAP_FANOUT_EBPF;
-}
-
 static int fanout_parse(const struct config_option *option, const char *text, uint64_t *ret,
 			struct fancap_error *err)
 {
@@ -132,19 +128,13 @@ static int fanout_parse(const struct config_option *option, const char *text, ui
 
 	(void)option;
 	if (fancap_fanout_mode_parse(text, &mode) == 0) {
-		if (fanout_needs_program(mode)) {
-			fancap_error_set(err, "'%s' needs a program; not supported yet", text);
-			return -EINVAL;
-		}
 		*ret = (uint64_t)mode;
 		return 0;
 	}
 	for (mode = FANCAP_FANOUT_HASH; (name = fancap_fanout_mode_name(mode)); mode++) {
 		size_t used = strlen(allowed);
 
-		if (!fanout_needs_program(mode))
-			snprintf(allowed + used, sizeof(allowed) - used, "%s%s", used ? ", " : "",
-				 name);
+		snprintf(allowed + used, sizeof(allowed) - used, "%s%s", used ? ", " : "", name);
 	}
 	fancap_error_set(err, "'%.64s' is no fanout mode; allowed: %s", text, allowed);
 	return -EINVAL;
@@ -321,3 +311,18 @@ static int path_check(const struct config_option *option, const char *text, uint
 }
 
 const struct config_type config_type_path = {.is_text = true, .parse = path_check};
+
+/** What a path or an expression has to be like depends on the mode: config_validate.c. */
+static int program_check(const struct config_option *option, const char *text, uint64_t *ret,
+			 struct fancap_error *err)
+{
+	size_t max = text[0] == '/' ? PATH_MAX - 1 : (size_t)option->max;
+
+	(void)ret;
+	if (*text && strlen(text) <= max)
+		return 0;
+	fancap_error_set(err, "the program is %zu bytes long; allowed: 1 to %zu", strlen(text), max);
+	return -EINVAL;
+}
+
+const struct config_type config_type_program = {.is_text = true, .parse = program_check};

@@ -9,6 +9,7 @@ extern const struct config_type config_type_workers;  ///< min to max, or `auto`
 extern const struct config_type config_type_bool;
 extern const struct config_type config_type_word;     ///< one of words
 extern const struct config_type config_type_fanout;   ///< enum fancap_fanout_mode
+extern const struct config_type config_type_program;  ///< default, an absolute path or an expression; not empty
 extern const struct config_type config_type_size;     ///< bytes
 extern const struct config_type config_type_duration; ///< ms
 extern const struct config_type config_type_interval; ///< ns, fitting into the day evenly

@@ -5,6 +5,7 @@
 
 #include "daemon/config_document.h"
 #include "daemon/config_schema.h"
+#include "fancap/fanout_program.h"
 #include "fancap/geometry.h"
 
 /** Puts Ethernet payloads on 4-byte boundaries, as the recorder asks for when it makes the ring. */
@@ -28,6 +29,33 @@ static void fanout_validate(const struct config_origin *origin, struct config_er
 	    origin->interface->fanout.rollover)
 		interface_error_add(origin, "fanout.rollover", errors,
 				    "mode rollover has it built in; allowed: false");
+}
+
+static void program_validate(const struct config_origin *origin, struct config_errors *errors)
+{
+	const struct config_interface *interface = origin->interface;
+	const char *text = interface->fanout.program;
+	struct fancap_fanout_program program;
+	struct fancap_error why;
+	char error[512];
+
+	if (strcmp(text, "default") == 0 || (text[0] == '/' && (interface->fanout.mode == FANCAP_FANOUT_CBPF ||
+								interface->fanout.mode == FANCAP_FANOUT_EBPF)))
+		return; /* what is in a file is seen when it is used */
+	if (interface->fanout.mode == FANCAP_FANOUT_EBPF) {
+		interface_error_add(origin, "fanout.program", errors,
+				    "mode ebpf takes the absolute path of a pinned program; or allowed: default");
+	} else if (interface->fanout.mode != FANCAP_FANOUT_CBPF) {
+		snprintf(error, sizeof(error), "mode %s takes no program; allowed: default, or mode cbpf or ebpf",
+			 fancap_fanout_mode_name(interface->fanout.mode));
+		interface_error_add(origin, "fanout.program", errors, error);
+	} else if (fancap_fanout_program_compile(text, interface->workers, &program, &why) < 0) {
+		snprintf(error, sizeof(error), "is not default, nor an absolute path, nor an expression: %s",
+			 why.text);
+		interface_error_add(origin, "fanout.program", errors, error);
+	} else {
+		fancap_fanout_program_done(&program);
+	}
 }
 
 static void ring_validate(const struct config_origin *origin, struct config_errors *errors)
@@ -77,6 +105,7 @@ struct rule {
 static const struct rule rules[] = {
 	{name_validate, {"name"}},
 	{fanout_validate, {"fanout"}},
+	{program_validate, {"fanout", "workers"}},
 	{ring_validate, {"ring", "snaplen"}},
 	{cpus_validate, {"cpus", "workers"}},
 };

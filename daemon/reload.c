@@ -47,7 +47,8 @@ static const char *fixed_difference(const struct config_interface *a, const stru
 	if (a->workers != b->workers)
 		return "workers";
 	if (a->fanout.mode != b->fanout.mode || a->fanout.defragment != b->fanout.defragment ||
-	    a->fanout.rollover != b->fanout.rollover)
+	    a->fanout.rollover != b->fanout.rollover ||
+	    strcmp(a->fanout.program, b->fanout.program) != 0)
 		return "fanout";
 	if (a->ring.size_bytes != b->ring.size_bytes || a->ring.block_bytes != b->ring.block_bytes ||
 	    a->ring.block_timeout_ms != b->ring.block_timeout_ms)

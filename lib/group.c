@@ -154,11 +154,43 @@ static int member_open(const struct fancap_group_params *params, unsigned index,
 	return fd;
 }
 
+int fancap_group_set_program(const struct fancap_group *group, const struct fancap_fanout_program *program,
+			     struct fancap_error *err)
+{
+	bool classic = program->mode == FANCAP_FANOUT_CBPF;
+	const void *data = classic ? (const void *)&program->classic : &program->fd;
+	socklen_t len = classic ? sizeof(program->classic) : sizeof(program->fd);
+	int r;
+
+	/* Through any member: the program is the group's. */
+	if (setsockopt(group->fds[0], SOL_PACKET, PACKET_FANOUT_DATA, data, len) == 0)
+		return 0;
+	r = -errno;
+	fancap_error_set(err, "PACKET_FANOUT_DATA: %s%s", strerror(-r),
+			 r != -EINVAL ? "" : classic ? " (not a program that the kernel takes, or the mode is not cbpf)"
+						     : " (not a socket filter program, or the mode is not ebpf)");
+	return r;
+}
+
+static int program_set_up(const struct fancap_group *group, const struct fancap_group_params *params,
+			  struct fancap_error *err)
+{
+	struct fancap_error why;
+	int r;
+
+	if (params->program == NULL)
+		return 0;
+	r = fancap_group_set_program(group, params->program, &why);
+	if (r < 0)
+		fancap_error_set(err, "%s: %s", params->interface, why.text);
+	return r;
+}
+
 int fancap_group_open(const struct fancap_group_params *params, struct fancap_group *ret,
 		      struct fancap_error *err)
 {
 	struct fancap_group group = {0};
-	int fd;
+	int fd, r;
 
 	if (params->members == 0 || params->members > MEMBERS_MAX) {
 		fancap_error_set(err, "%s: %u sockets: 1 to %u are allowed", params->interface,
@@ -177,6 +209,11 @@ int fancap_group_open(const struct fancap_group_params *params, struct fancap_gr
 			return fd;
 		}
 		group.fds[group.members++] = fd;
+	}
+	r = program_set_up(&group, params, err);
+	if (r < 0) {
+		fancap_group_close(&group);
+		return r;
 	}
 	*ret = group;
 	return 0;

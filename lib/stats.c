@@ -25,3 +25,15 @@ int fancap_stats_read(int fd, struct fancap_stats *total)
 	total->freezes += now.tp_freeze_q_cnt; /* 0 but for V3 */
 	return 0;
 }
+
+int fancap_rollover_stats_read(int fd, struct fancap_rollover_stats *ret)
+{
+	struct tpacket_rollover_stats now;
+	socklen_t len = sizeof(now);
+
+	if (getsockopt(fd, SOL_PACKET, PACKET_ROLLOVER_STATS, &now, &len) < 0)
+		return -errno;
+	*ret = (struct fancap_rollover_stats){
+		.packets = now.tp_all, .huge = now.tp_huge, .failed = now.tp_failed};
+	return 0;
+}

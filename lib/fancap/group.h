@@ -7,6 +7,7 @@
 
 #include "fancap/error.h"
 #include "fancap/fanout.h"
+#include "fancap/fanout_program.h"
 #include "fancap/filter.h"
 #include "fancap/geometry.h"
 #include "fancap/version.h"
@@ -19,6 +20,7 @@ struct fancap_group_params {
 	unsigned members;		///< 1 to 65536
 	enum fancap_fanout_mode mode;
 	unsigned flags;			///< enum fancap_fanout_flag, OR-ed
+	const struct fancap_fanout_program *program; ///< of modes CBPF and EBPF; NULL: all to member 0
 	const struct fancap_geometry *geometry; ///< of every member's ring
 	bool promiscuous;
 };
@@ -41,6 +43,13 @@ struct fancap_group {
  */
 int fancap_group_open(const struct fancap_group_params *params, struct fancap_group *ret,
 		      struct fancap_error *err);
+
+/**
+ * Give a group of mode CBPF or EBPF its program, or another one in one step. @return 0; -EINVAL the kernel does not
+ * take it, or the group is of another mode; -EPERM the filter of its first socket is locked; -errno
+ */
+int fancap_group_set_program(const struct fancap_group *group, const struct fancap_fanout_program *program,
+			     struct fancap_error *err);
 
 /** Let packets in that pass the filter; also replaces the filter of an open gate. @return 0 or -errno */
 int fancap_group_gate_open(const struct fancap_group *group, const struct fancap_filter *filter,

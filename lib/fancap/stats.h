@@ -21,4 +21,18 @@ struct fancap_stats {
  */
 int fancap_stats_read(int fd, struct fancap_stats *total);
 
+/** What a rollover group did for one socket whose turn it was, since it joined. */
+struct fancap_rollover_stats {
+	uint64_t packets; ///< handed on to another member, since this one had no room
+	uint64_t huge;	  ///< of these, moved early, when room got short: the flow made most of recent packets
+	uint64_t failed;  ///< no other member had room either
+};
+
+/**
+ * Read PACKET_ROLLOVER_STATS, of a group with mode or flag rollover. Unlike PACKET_STATISTICS it does not start again.
+ *
+ * @return 0; -EINVAL no such group; -errno (ret untouched)
+ */
+int fancap_rollover_stats_read(int fd, struct fancap_rollover_stats *ret);
+
 #endif

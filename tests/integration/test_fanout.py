@@ -63,6 +63,20 @@ def test_hash_keeps_both_directions_together(fancapd: Fancapd, link: Link, worke
     assert result["wrong_direction"] == 0
 
 
+@pytest.mark.parametrize("mode", ["cbpf", "ebpf"])
+def test_default_programs_keep_both_directions_together(fancapd: Fancapd, link: Link, mode: str) -> None:
+    """As hash does; loading the eBPF program takes root (CAP_BPF)."""
+    count = 50_000
+    statistics, result = record(fancapd, link, count, 4, mode, "--out-is-reverse", reverse_via=link.name)
+    check_against_files(statistics["total"], result, count)
+    assert statistics["interfaces"][0]["fanout_mode"] == mode
+    assert result["flows_split"] == 0
+    assert result["flows_seen"] == 1000
+    assert result["inbound"] > 0 and result["outbound"] > 0
+    for worker in statistics["interfaces"][0]["workers"]:
+        assert worker["packets_seen"] > count / 4 / 2
+
+
 def test_lb_shares_evenly(fancapd: Fancapd, link: Link) -> None:
     statistics, result = record(fancapd, link, COUNT, 2, "lb")
     check_against_files(statistics["total"], result, COUNT)
