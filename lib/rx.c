@@ -289,19 +289,21 @@ static ssize_t take_copy(struct fancap_rx *rx)
 static void fetch_copy(struct fancap_rx *rx, struct fancap_packet *packet)
 {
 	struct rx_frames *frames = &rx->u.frames;
+	uint32_t wanted = 0;
 	ssize_t bytes;
 
 	if (packet != NULL)
-		make_room(frames, packet->len);
+		wanted = packet->len < rx->snaplen ? packet->len : rx->snaplen;
+	make_room(frames, wanted);
 	bytes = take_copy(rx);
 	if (packet == NULL)
 		return;
-	if (bytes < 0 || (size_t)bytes > frames->copy_bytes) {
+	if (bytes < 0 || frames->copy_bytes < wanted) {
 		packet->status &= ~(uint32_t)TP_STATUS_COPY;
 		return;
 	}
 	packet->data = frames->copy;
-	packet->caplen = (uint32_t)bytes;
+	packet->caplen = bytes < (ssize_t)wanted ? (uint32_t)bytes : wanted;
 }
 
 static void release_frame(struct rx_frames *frames)

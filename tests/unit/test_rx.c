@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -678,6 +679,73 @@ static void delivers_copies_after_the_link_went_down(void **state)
 	capture_close(&c);
 }
 
+/* --- a ring that somebody spoilt ----------------------------------------------------------------------------------- */
+
+/* The ring's memory once more, to write what the kernel would not. */
+static uint8_t *map_again(const struct capture *c)
+{
+	void *map = mmap(NULL, BLOCKS * BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fancap_rx_fd(c->rx), 0);
+
+	assert_ptr_not_equal(map, MAP_FAILED);
+	return map;
+}
+
+static void spoil_first(enum fancap_version version, uint8_t *map)
+{
+	if (version == FANCAP_V1)
+		((struct tpacket_hdr *)map)->tp_mac = 8;
+	else if (version == FANCAP_V2)
+		((struct tpacket2_hdr *)map)->tp_snaplen = UINT32_MAX;
+	else
+		((struct tpacket_block_desc *)map)->hdr.bh1.blk_len = UINT32_MAX;
+}
+
+static void goes_on_behind_what_makes_no_sense(void **state)
+{
+	struct fancap_packet packet;
+	struct capture c;
+	uint8_t *map;
+
+	capture_open_usual(&c, state);
+	map = map_again(&c);
+	for (unsigned lap = 0; lap < 3; lap++) {
+		send_frames(&c, 1, FRAME_BYTES);
+		sleep_ms(20); /* V3: a block of its own */
+		spoil_first(c.version, map);
+		assert_int_equal(fancap_rx_next(c.rx, &packet), -EBADMSG);
+		c.seen++;
+		/* To the ring's start again. */
+		for (unsigned i = 1; i < (c.version == FANCAP_V3 ? BLOCKS : 2 * BLOCKS); i++) {
+			send_frames(&c, 1, FRAME_BYTES);
+			drain(&c);
+		}
+	}
+	munmap(map, BLOCKS * BLOCK_BYTES);
+	capture_close(&c);
+}
+
+static void survives_a_copy_that_is_not_there(void **state)
+{
+	struct fancap_packet packet;
+	struct capture c;
+	uint8_t *map;
+
+	capture_open_usual(&c, state);
+	map = map_again(&c);
+	send_frames(&c, 2, FRAME_BYTES);
+	sleep_ms(10);
+	if (c.version == FANCAP_V1)
+		((struct tpacket_hdr *)map)->tp_status |= TP_STATUS_COPY;
+	else
+		((struct tpacket2_hdr *)map)->tp_status |= TP_STATUS_COPY;
+	packet = next(&c);
+	assert_int_equal(packet.status & TP_STATUS_COPY, 0);
+	assert_int_equal(frame_number(packet.data, packet.caplen), c.seen++);
+	drain(&c);
+	munmap(map, BLOCKS * BLOCK_BYTES);
+	capture_close(&c);
+}
+
 #define FOR(v, test) \
 	{.name = "v" #v "_" #test, .test_func = test, .initial_state = (void *)(uintptr_t)&versions[v - 1]}
 #define FOR_FRAMES(test) FOR(1, test), FOR(2, test)
@@ -709,6 +777,8 @@ int main(void)
 		FOR_FRAMES(cuts_larger_packets_unless_told_otherwise),
 		FOR_FRAMES(cuts_what_the_kernel_does_not_copy),
 		FOR_FRAMES(delivers_copies_after_the_link_went_down),
+		FOR_ALL(goes_on_behind_what_makes_no_sense),
+		FOR_FRAMES(survives_a_copy_that_is_not_there),
 	};
 
 	if (!netns_enter())
