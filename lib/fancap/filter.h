@@ -36,6 +36,7 @@ int fancap_filter_compile(const char *expression, int linktype, uint32_t snaplen
 			  const char *interface, struct fancap_filter *ret,
 			  struct fancap_error *err);
 
+/** Free it. A zero-initialised one is fine. */
 void fancap_filter_done(struct fancap_filter *filter);
 
 /** Attach to a socket, replacing what is there in one step; an empty filter detaches. @return 0 or -errno */
