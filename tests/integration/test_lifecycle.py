@@ -272,6 +272,7 @@ def test_link_going_down_and_up_is_survived(fancapd: Fancapd, link: Link) -> Non
     link.send(frames, 1000)
     fancapd.settle(1000)
     link.namespace.ip("link", "set", link.name, "down")
+    wait_until(lambda: fancapd.log().count("interface: Network is down") == 2, "each worker's word")
     link.namespace.ip("link", "set", link.name, "up")
     link.wait_up()
     link.send(frames, 1000, start=1000)

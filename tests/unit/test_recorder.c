@@ -703,6 +703,7 @@ static void a_segment_renamed_before_the_ledger_knew_is_left(void **state)
 	assert_int_equal(committed().segment_state, SEGMENT_OPEN);
 	open_recorder();
 	assert_int_equal(committed().segment_state, SEGMENT_NONE);
+	assert_int_equal(fx.errors, 0); /* no failure, so no pause in recording either */
 	fx.next_seq = 3;
 	fx.time_ns++;
 	record(2);

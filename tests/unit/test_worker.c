@@ -262,6 +262,30 @@ static void is_not_blamed_for_its_predecessors_block(void **state)
 	assert_false(ledger_block_is_poison(fx.params.ledger, 5));
 }
 
+static unsigned count_messages(enum channel_type type)
+{
+	struct channel_message message;
+	unsigned n = 0;
+
+	while (channel_receive(fx.supervisor_fd, &message) == 1)
+		n += message.type == type;
+	return n;
+}
+
+/* Once per reading of the kernel's counters, however many blocks say so. */
+static void tells_once_that_the_kernel_is_losing(void **state)
+{
+	(void)state;
+	fill_ring();
+	for (uint64_t position = 0; position < 10; position++)
+		((struct tpacket_block_desc *)fancap_ring_block(&fx.ring, position))->hdr.bh1.block_status |=
+			TP_STATUS_LOSING;
+	order_stop(BLOCKS);
+	start();
+	assert_int_equal(wait_for_end(), 0);
+	assert_int_equal(count_messages(CHANNEL_LOSING), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -274,6 +298,7 @@ int main(void)
 		TEST(an_orphan_leaves_a_busy_ring),
 		TEST(survives_a_limit_to_the_size_of_files),
 		TEST(is_not_blamed_for_its_predecessors_block),
+		TEST(tells_once_that_the_kernel_is_losing),
 	};
 
 	if (!netns_enter())
