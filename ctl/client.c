@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctl/output.h"
 #include "varlink/framer.h"
 #include "varlink/interfaces.h"
 #include "varlink/message.h"
@@ -179,11 +181,27 @@ static enum ctl_exit client_read_reply(const struct client *client, struct varli
 	return fault ? no_answer(client->ctl, fault) : CTL_OK;
 }
 
+/* An error of a name that people need not know. @return whether it is one */
+static bool say_known_error(const struct ctl *ctl, const struct varlink_reply *reply)
+{
+	const char *interface = json_string_value(json_object_get(reply->parameters, "interface"));
+
+	if (strcmp(reply->error, FANCAP_ERROR_NO_SUCH_INTERFACE) || !interface)
+		return false;
+	fputs("fancapctl: fancapd does not capture from '", ctl->err);
+	text_print(ctl->err, interface);
+	fputs("'; see fancapctl status\n", ctl->err);
+	return true;
+}
+
 /* An error is an answer, too. As JSON in ASCII, so that nothing in it can control the terminal. */
 static enum ctl_exit say_error(const struct ctl *ctl, const struct varlink_reply *reply)
 {
-	char *parameters = json_dumps(reply->parameters, JSON_ENSURE_ASCII);
+	char *parameters;
 
+	if (say_known_error(ctl, reply))
+		return CTL_FAILED;
+	parameters = json_dumps(reply->parameters, JSON_ENSURE_ASCII);
 	fprintf(ctl->err, "fancapctl: fancapd answers: %s %s\n", reply->error, parameters ? parameters : "");
 	free(parameters);
 	return strcmp(reply->error, VARLINK_ERROR_PERMISSION_DENIED) ? CTL_FAILED : CTL_DENIED;

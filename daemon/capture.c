@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/capture.h"
 #include "daemon/log.h"
 #include "daemon/paths.h"
+#include "daemon/privileges.h"
 #include "fancap/timestamp.h"
 
 static void fill_settings(const struct config *config, const struct config_interface *interface,
@@ -32,10 +32,11 @@ static int open_folder(const struct config *config, struct capture *capture, str
 		return -ENOMEM;
 	}
 	r = path_make(capture->folder, 0750);
-	if (r == 0 && access(capture->folder, W_OK | X_OK) < 0)
-		r = -errno;
+	if (r == 0)
+		r = privileges_folder_check(capture->folder);
 	if (r < 0)
-		fancap_error_set(err, "%s: cannot record to %s: %s", name, capture->folder, strerror(-r));
+		fancap_error_set(err, "%s: cannot record to %s: %s%s", name, capture->folder, strerror(-r),
+				 r == -EACCES ? " (workers have no capabilities, not even root's)" : "");
 	return r;
 }
 
@@ -105,6 +106,7 @@ static int open_group(struct capture *capture, struct fancap_error *err)
 	struct fancap_group_params params = {
 		.interface = interface->name,
 		.ifindex = capture->link.ifindex,
+		.type = capture->link.type,
 		.members = interface->workers,
 		.mode = interface->fanout.mode,
 		.flags = (interface->fanout.defragment ? FANCAP_FANOUT_FLAG_DEFRAGMENT : 0u) |

@@ -4,11 +4,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/channel.h"
 #include "daemon/child.h"
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/worker.h"
@@ -18,14 +18,6 @@
 #define HEALTHY_NS 60000000000u /* having run so long, it starts from the first backoff again */
 
 #define RETRY_WRITE_NS 1000000000u
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static struct log_context context(const struct child *child)
 {
@@ -182,7 +174,7 @@ int child_start(struct child *child)
 	child->pid = pid;
 	child->ready = false;
 	child->ordered = false;
-	child->started_ns = monotonic_ns();
+	child->started_ns = clock_monotonic_ns();
 	child->channel_fd = fds[0];
 	child->channel_event = event_new(child->owner->base, fds[0], EV_READ | EV_PERSIST, on_channel, child);
 	if (child->channel_event == NULL || event_add(child->channel_event, NULL) < 0) {
@@ -218,7 +210,7 @@ void child_reaped(struct child *child, int status)
 		ledger_note_crash(child->capture->rings[child->worker].ledger);
 	child->pid = 0;
 	child->finished = clean;
-	if (monotonic_ns() - child->started_ns >= HEALTHY_NS)
+	if (clock_monotonic_ns() - child->started_ns >= HEALTHY_NS)
 		child->backoff_ms = BACKOFF_FIRST_MS;
 }
 

@@ -225,7 +225,7 @@ static void client_wait(struct control_client *client, bool idle)
 	}
 	if (!idle) {
 		event_del(client->readable);
-		event_del(client->late);
+		event_del(client->late); /* a request that has begun behind it has its own time */
 		timer_start(client->turn, 0);
 		return;
 	}
@@ -254,12 +254,8 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 		client_drop(client);
 		return;
 	}
-	if (r == 1) {
-		/* The next request, if it has begun, has its own time. */
-		event_del(client->late);
-		if (!output_flush(client))
-			return;
-	}
+	if (r == 1 && !output_flush(client))
+		return;
 	client_wait(client, r == 0 || !varlink_framer_partial(&client->framer));
 }
 

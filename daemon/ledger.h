@@ -34,6 +34,7 @@ struct ledger_commit {
 	uint64_t segment_state; ///< enum segment_state
 	uint64_t segment_bytes;
 	uint64_t segment_packets;
+	uint64_t segment_settings; ///< fingerprint of the settings that its header tells
 	uint64_t segment_start_ns; ///< time of its first packet
 	uint64_t segment_end_ns;   ///< packets from here on belong to the next one; UINT64_MAX: no such time
 	/** What had been counted when the last Interface Statistics Block was written; the next says what came since. */

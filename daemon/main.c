@@ -12,8 +12,8 @@
 enum { EXIT_USAGE = 2 };
 
 struct options {
-	const char *config;
-	bool check_only;
+	const char *config; ///< NULL: the default
+	const char *check;  ///< only check this one
 	bool dump;
 };
 
@@ -53,10 +53,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
 	while ((option = getopt_long(argc, argv, "c:Vh", long_options, NULL)) != -1) {
 		switch (option) {
 		case 'c': ret->config = optarg; break;
-		case 'k':
-			ret->config = optarg;
-			ret->check_only = true;
-			break;
+		case 'k': ret->check = optarg; break;
 		case 'd': ret->dump = true; break;
 		case 'V':
 			printf("fancapd %s\nfeatures: %s\n", PACKAGE_VERSION, FANCAP_FEATURES);
@@ -64,6 +61,10 @@ static int parse_options(int argc, char **argv, struct options *ret)
 		case 'h': print_usage(stdout); return EXIT_SUCCESS;
 		default: fprintf(stderr, "Try 'fancapd --help'.\n"); return EXIT_USAGE;
 		}
+	}
+	if (ret->check && (ret->config || ret->dump)) {
+		fprintf(stderr, "fancapd: --check-config goes with no other option\nTry 'fancapd --help'.\n");
+		return EXIT_USAGE;
 	}
 	if (optind < argc) {
 		fprintf(stderr, "fancapd: unexpected argument '%s'\nTry 'fancapd --help'.\n", argv[optind]);
@@ -74,23 +75,26 @@ static int parse_options(int argc, char **argv, struct options *ret)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.config = CONFIG_DEFAULT_PATH};
+	struct options options = {0};
+	const char *path = CONFIG_DEFAULT_PATH;
 	struct config *config;
 	int status;
 
 	status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;
-	if (config_load(options.config, stderr, &config) < 0)
+	if (options.check || options.config)
+		path = options.check ? options.check : options.config;
+	if (config_load(path, stderr, &config) < 0)
 		return EX_CONFIG;
 	if (options.dump)
 		status = config_dump(config, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-	else if (options.check_only)
+	else if (options.check)
 		status = EXIT_SUCCESS;
 	if (status >= 0) {
 		config_free(config);
 		return status;
 	}
 	log_init(config->log.level);
-	return supervisor_run(options.config, config);
+	return supervisor_run(path, config);
 }

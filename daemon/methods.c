@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "daemon/methods.h"
+#include "daemon/clock.h"
 
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
 
 #include "daemon/statistics.h"
 #include "varlink/interfaces.h"
 
-#define NS_PER_S 1000000000ULL
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
 #define PARAMETERS_MAX 2
 
@@ -225,11 +224,8 @@ static json_t *interface_status_pack(const struct statistics_interface *iface)
 /* The wall clock may have been set back: never negative. */
 static uint64_t ns_since(uint64_t started_ns)
 {
-	struct timespec now;
-	uint64_t now_ns;
+	uint64_t now_ns = clock_realtime_ns();
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 	return now_ns > started_ns ? now_ns - started_ns : 0;
 }
 

@@ -3,7 +3,8 @@
 #define DAEMON_NOTIFY_H
 
 /*
- * What systemd is told (sd_notify). Without a $NOTIFY_SOCKET these do nothing.
+ * What systemd is told (sd_notify(3)). Without a $NOTIFY_SOCKET these do nothing. None of them blocks: what systemd has
+ * no room for is lost, but for READY and STOPPING, which are told again with the next status.
  */
 
 /** READY=1: every group is open. */

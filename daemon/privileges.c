@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
@@ -30,6 +31,27 @@ int privileges_drop(void)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE ? 0 : -EPERM;
+}
+
+int privileges_folder_check(const char *folder)
+{
+	void *before;
+	int r;
+
+	if (capng_get_caps_process() < 0)
+		return -EPERM;
+	before = capng_save_state();
+	if (before == NULL)
+		return -ENOMEM;
+	(void)capng_updatev(CAPNG_DROP, CAPNG_EFFECTIVE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, -1);
+	r = capng_apply(CAPNG_SELECT_CAPS) != 0 ? -EPERM : 0;
+	/* AT_EACCESS: access() itself would ask with all the capabilities that root is permitted. */
+	if (r == 0 && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
+		r = -errno;
+	capng_restore_state(&before);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0 && r == 0)
+		r = -EPERM;
+	return r;
 }
 
 /* The smallest of fds above bound, or INT_MAX. */

@@ -7,6 +7,13 @@
 /** Give up every capability, in every set as far as allowed, and the way to regain any. @return 0 or -errno */
 int privileges_drop(void);
 
+/**
+ * Whether a process that has called privileges_drop() may make files in a folder: root may not in everybody's then.
+ *
+ * @return 0 it may, or -errno (-EACCES)
+ */
+int privileges_folder_check(const char *folder);
+
 /** Close every descriptor but stdin, stdout, stderr and these (any order). @return 0 or -errno */
 int privileges_keep_fds(const int *fds, size_t n);
 

@@ -5,14 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
 #include "daemon/messages.h"
 #include "daemon/recorder.h"
 #include "daemon/segment.h"
 #include "fancap/block.h"
 #include "fancap/filter.h"
+#include "fancap/link.h"
 #include "fancap/pcapng.h"
 
 /* One write. Room for the largest record by far; small enough to stay in the cache while it is filled. */
@@ -43,22 +44,6 @@ struct recorder {
 	char os[256];
 };
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void publish(struct recorder *rec)
 {
 	ledger_publish(rec->ledger, &rec->next);
@@ -81,7 +66,7 @@ static void enter_failure(struct recorder *rec, int error, const char *what)
 			   rec->params.folder, ledger_segment_path(rec->ledger), what, strerror(error),
 			   discard_reason_name(rec->failure),
 			   (unsigned long long)(rec->params.retry_ns / 1000000u));
-	rec->retry_at_ns = monotonic_ns() + rec->params.retry_ns;
+	rec->retry_at_ns = clock_monotonic_ns() + rec->params.retry_ns;
 }
 
 static void leave_failure(struct recorder *rec)
@@ -177,6 +162,16 @@ static int segment_open_named(struct recorder *rec, uint64_t start_ns, unsigned 
 	return fd;
 }
 
+/* Of what the header says: a successor may have been told other settings. FNV-1a. */
+static uint64_t header_fingerprint(const struct recorder_settings *settings)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ settings->snaplen;
+
+	for (const char *p = settings->filter; *p != '\0'; p++)
+		hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 static void put_headers(struct recorder *rec)
 {
 	const struct fancap_pcapng_section section = {
@@ -194,6 +189,7 @@ static void put_headers(struct recorder *rec)
 	rec->used += fancap_pcapng_shb(rec->buffer + rec->used, &section);
 	rec->used += fancap_pcapng_idb(rec->buffer + rec->used, &interface);
 	rec->next.segment_bytes = rec->used;
+	rec->next.segment_settings = header_fingerprint(&rec->settings);
 	rec->next.bytes_written += rec->used;
 }
 
@@ -295,7 +291,7 @@ static void put_statistics(struct recorder *rec)
 	struct ledger_commit *next = &rec->next;
 	uint64_t drops = ledger_kernel_drops(rec->ledger);
 	uint64_t discarded = discarded_total(next);
-	uint64_t now = realtime_ns();
+	uint64_t now = clock_realtime_ns();
 	const struct fancap_pcapng_statistics statistics = {
 		.time_ns = now,
 		.start_ns = next->segment_start_ns,
@@ -351,7 +347,7 @@ static bool prepare(struct recorder *rec, const struct fancap_packet *packet, si
 		recorder_flush(rec);
 	if (rec->fd >= 0)
 		return true;
-	if (rec->retry_at_ns != 0 && monotonic_ns() < rec->retry_at_ns)
+	if (rec->retry_at_ns != 0 && clock_monotonic_ns() < rec->retry_at_ns)
 		return false;
 	return segment_begin(rec, packet->time_ns) == 0;
 }
@@ -388,6 +384,7 @@ static int record_packets(struct recorder *rec, struct fancap_walk *walk, uint64
 	int r;
 
 	while ((r = fancap_walk_next(walk, &packet)) > 0) {
+		packet.cooked = rec->params.linktype == FANCAP_LINKTYPE_LINUX_SLL2;
 		if (skip > 0)
 			skip--;
 		else
@@ -437,6 +434,9 @@ int recorder_open(const struct recorder_params *params, const struct recorder_se
 	ledger_read(ledger, &rec->committed);
 	rec->next = rec->committed;
 	segment_take_over(rec);
+	/* The settings changed while nobody was there to be told. */
+	if (rec->fd >= 0 && rec->next.segment_settings != header_fingerprint(settings))
+		recorder_rotate(rec);
 	*ret = rec;
 	return 0;
 }

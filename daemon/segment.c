@@ -45,7 +45,7 @@ int segment_create(const char *folder, const char *path)
 	r = full_path(full, sizeof(full), folder, path, "");
 	if (r < 0)
 		return r;
-	/* rename() would replace a finished file of this name. */
+	/* Not over a finished file of this name; better known now than when it is to be finished. */
 	if (access(full, F_OK) == 0)
 		return -EEXIST;
 	r = full_path(full, sizeof(full), folder, path, SEGMENT_PART);
@@ -65,6 +65,7 @@ int segment_create(const char *folder, const char *path)
 int segment_reopen(const char *folder, const char *path, uint64_t bytes)
 {
 	char full[PATH_MAX];
+	struct stat st;
 	int fd, r;
 
 	r = full_path(full, sizeof(full), folder, path, SEGMENT_PART);
@@ -73,8 +74,14 @@ int segment_reopen(const char *folder, const char *path, uint64_t bytes)
 	fd = open(full, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, (off_t)bytes) < 0) {
+	/* Cut by somebody else, it has lost records; growing it again would fill their place with zeros. */
+	if (fstat(fd, &st) < 0)
 		r = -errno;
+	else if ((uint64_t)st.st_size < bytes)
+		r = -EIO;
+	else if (ftruncate(fd, (off_t)bytes) < 0)
+		r = -errno;
+	if (r < 0) {
 		close(fd);
 		return r;
 	}
@@ -118,6 +125,17 @@ static int sync_folder_of(const char *full)
 	return r;
 }
 
+/* Never over another file: one of this name may have been finished since segment_create() looked, by another daemon. */
+static int rename_to_new(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* Some file systems, NFS among them, have no such rename. */
+	if (errno != EINVAL)
+		return -errno;
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
 int segment_finish(int fd, const char *folder, const char *path)
 {
 	char part[PATH_MAX], full[PATH_MAX];
@@ -131,8 +149,8 @@ int segment_finish(int fd, const char *folder, const char *path)
 		r = full_path(part, sizeof(part), folder, path, SEGMENT_PART);
 	if (r == 0)
 		r = full_path(full, sizeof(full), folder, path, "");
-	if (r == 0 && rename(part, full) < 0)
-		r = -errno;
+	if (r == 0)
+		r = rename_to_new(part, full);
 	return r < 0 ? r : sync_folder_of(full);
 }
 

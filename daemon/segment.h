@@ -29,7 +29,11 @@ int segment_path(char *ret, size_t size, const char *interface, unsigned worker,
  */
 int segment_create(const char *folder, const char *path);
 
-/** Open PATH.part of a segment that somebody else began, and cut it to so many bytes. @return fd or -errno */
+/**
+ * Open PATH.part of a segment that somebody else began, and cut it to so many bytes.
+ *
+ * @return fd; -EIO: it has fewer; -errno
+ */
 int segment_reopen(const char *folder, const char *path, uint64_t bytes);
 
 /** Write all of it, however often that takes. @return 0, or -errno (the file may hold a part of it) */

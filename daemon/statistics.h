@@ -92,9 +92,8 @@ void statistics_free(struct statistics *stats);
  * Fill in what follows from the rest: per worker delivered, discarded and in_ring from seen, dropped, written and
  * discarded_by_reason; sums per interface and in total.
  *
- * A worker's counters run on while the kernel's are read. If more was written and discarded than the kernel said was
- * delivered, the kernel's figure is the older one, and seen is raised to what was accounted for: the identities hold
- * in every snapshot, and counters still only grow.
+ * The identities hold if the worker's counters were read before the kernel's. More written and discarded than delivered
+ * would be a bug of ours: packets_in_ring is 0 then, and the figures show it.
  */
 void statistics_sum(struct statistics *stats);
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/capture.h"
 #include "daemon/child.h"
+#include "daemon/clock.h"
 #include "daemon/control.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
@@ -43,14 +43,6 @@ struct supervisor {
 	uint64_t drops_logged;
 	int exit_code;
 };
-
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int add_timer(struct event *event, unsigned ms)
 {
@@ -88,7 +80,7 @@ static struct statistics *snapshot(void *arg)
 
 	if (stats == NULL)
 		return NULL;
-	stats->time_ns = realtime_ns();
+	stats->time_ns = clock_realtime_ns();
 	stats->started_ns = sup->started_ns;
 	for (size_t i = 0; i < sup->n_captures; i++) {
 		if (statistics_interface_alloc(&stats->interfaces[i], sup->captures[i].group.members) < 0) {
@@ -140,8 +132,9 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		return;
 	sup->seconds++;
 	log_drops(sup, &stats->total);
-	notify_status("%zu interfaces, %zu workers: %llu packets seen, %llu dropped, %llu written, %llu discarded",
-		      sup->n_captures, sup->n_children, (unsigned long long)stats->total.packets_seen,
+	notify_status("%zu interface%s, %zu worker%s: %llu packets seen, %llu dropped, %llu written, %llu discarded",
+		      sup->n_captures, sup->n_captures == 1 ? "" : "s", sup->n_children,
+		      sup->n_children == 1 ? "" : "s", (unsigned long long)stats->total.packets_seen,
 		      (unsigned long long)stats->total.packets_dropped,
 		      (unsigned long long)stats->total.packets_written,
 		      (unsigned long long)stats->total.packets_discarded);
@@ -337,8 +330,10 @@ static void on_sighup(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (sup->state != CONTROL_RUNNING)
+	if (sup->state != CONTROL_RUNNING) {
+		log_warning("SIGHUP ignored: fancapd is %s", sup->state == CONTROL_STARTING ? "starting" : "stopping");
 		return;
+	}
 	notify_reloading();
 	config = reload(sup->config_path, sup->config, sup->captures, sup->n_captures);
 	if (config != NULL) {
@@ -443,7 +438,7 @@ static int supervisor_open(struct supervisor *sup)
 	struct fancap_error err = {"out of memory"};
 	int r;
 
-	sup->started_ns = realtime_ns();
+	sup->started_ns = clock_realtime_ns();
 	r = open_events(sup);
 	sup->owner = (struct child_owner){
 		.ready = on_child_ready,
@@ -480,9 +475,18 @@ static void log_totals(struct supervisor *sup)
 	statistics_free(stats);
 }
 
-/* Those that still run (a failed start) see their channel closed and leave. */
+/*
+ * Those that still run (a failed start) see their channel closed and leave. Told how much there is to record, which is
+ * nothing as a rule, they do so at once, and not after the block timeout.
+ */
 static void wait_for_children(struct supervisor *sup)
 {
+	if (sup->state == CONTROL_STARTING) {
+		for (size_t i = 0; i < sup->n_captures; i++)
+			capture_gate_close(&sup->captures[i]);
+		for (size_t i = 0; i < sup->n_children; i++)
+			order_stop(&sup->children[i]);
+	}
 	for (size_t i = 0; i < sup->n_children; i++)
 		child_done(&sup->children[i]);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/channel.h"
+#include "daemon/clock.h"
 #include "daemon/device_clock.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
@@ -36,10 +36,11 @@ struct worker {
 	uint64_t losing_told; /* kernel_reads + 1 when we last said that packets are being lost */
 	bool clock_told; /* that the device's clock is wrong */
 	bool stopping;
-	uint64_t stop_packets;
-	int exit_code;
+	uint64_t stop_packets; /* leave when so many packets are recorded, */
+	uint64_t stop_block;   /* or all blocks before this position, */
+	uint32_t stop_wait_ms; /* or when so long after the order the ring is empty */
 	struct event_base *base;
-	struct event *ring_event, *channel_event, *tick_event, *deadline_event;
+	struct event *ring_event, *more_event, *channel_event, *tick_event, *deadline_event;
 };
 
 /* --- the ring -------------------------------------------------------------------------------------------------- */
@@ -69,14 +70,11 @@ static void tell_losing(struct worker *w)
 /* Times are recorded as the device gives them, right or wrong; once, we say that they are wrong. */
 static void check_clock(struct worker *w, const void *block)
 {
-	struct timespec now;
 	int64_t off_ns;
 
 	if (!w->params->hardware_timestamps || w->clock_told)
 		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (device_clock_check(block, w->ring.block_bytes,
-			      (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, &off_ns))
+	if (device_clock_check(block, w->ring.block_bytes, clock_realtime_ns(), &off_ns))
 		return;
 	w->clock_told = true;
 	log_printf(LOG_WARNING, NULL, &w->params->recorder.log,
@@ -106,7 +104,8 @@ static bool record_one(struct worker *w)
 
 static void stop_when_drained(struct worker *w)
 {
-	if (w->stopping && recorder_packets_done(w->recorder) >= w->stop_packets)
+	if (w->stopping && (recorder_packets_done(w->recorder) >= w->stop_packets ||
+			    w->ring.next >= w->stop_block))
 		event_base_loopbreak(w->base);
 }
 
@@ -135,7 +134,9 @@ static void on_ring(evutil_socket_t fd, short what, void *arg)
 	while (blocks < BLOCKS_PER_TURN && record_one(w))
 		blocks++;
 	if (blocks == BLOCKS_PER_TURN) {
-		event_active(w->ring_event, EV_READ, 0);
+		/* A timer, not event_active(): libevent would call us again without a look at the channel. */
+		evtimer_add(w->more_event, &(struct timeval){0});
+		stop_when_drained(w);
 		return;
 	}
 	if (blocks == 0)
@@ -147,12 +148,25 @@ static void on_ring(evutil_socket_t fd, short what, void *arg)
 
 /* --- orders ---------------------------------------------------------------------------------------------------- */
 
+static void wait_for_deadline(struct worker *w)
+{
+	struct timeval wait = {.tv_sec = w->stop_wait_ms / 1000, .tv_usec = w->stop_wait_ms % 1000 * 1000};
+
+	evtimer_add(w->deadline_event, &wait);
+}
+
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
 
 	(void)fd;
 	(void)what;
+	/* It is the disk that takes long, not the kernel. */
+	if (fancap_ring_block_ready(&w->ring, w->ring.next)) {
+		wait_for_deadline(w);
+		event_active(w->ring_event, EV_READ, 0);
+		return;
+	}
 	log_printf(LOG_WARNING, NULL, &w->params->recorder.log,
 		   "stopped with %llu packets recorded of %llu that the kernel counted",
 		   (unsigned long long)recorder_packets_done(w->recorder),
@@ -162,28 +176,31 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 static void leave_after(struct worker *w, uint32_t wait_ms)
 {
-	struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
-
-	evtimer_add(w->deadline_event, &wait);
+	w->stopping = true;
+	w->stop_wait_ms = wait_ms;
+	wait_for_deadline(w);
 	event_active(w->ring_event, EV_READ, 0);
 }
 
 static void stop(struct worker *w, uint64_t packets)
 {
-	w->stopping = true;
 	w->stop_packets = packets;
+	w->stop_block = UINT64_MAX;
 	leave_after(w, w->params->geometry.req.tp_retire_blk_tov * 2 + STOP_SLACK_MS);
 }
 
-/* Without a supervisor nobody restarts us: record what is in the ring, up to the block being filled, and leave. */
+/*
+ * Without a supervisor nobody restarts us: record what is in the ring, up to the block being filled, and leave. Nobody
+ * has closed the gate, so there may always be more: one lap, at most.
+ */
 static void supervisor_gone(struct worker *w)
 {
-	uint32_t wait_ms = w->params->geometry.req.tp_retire_blk_tov * 2;
-
 	event_del(w->channel_event);
-	w->stopping = true;
+	if (w->stopping)
+		return; /* it had told us how far to go */
 	w->stop_packets = UINT64_MAX;
-	leave_after(w, wait_ms);
+	w->stop_block = w->ring.next + w->ring.blocks;
+	leave_after(w, w->params->geometry.req.tp_retire_blk_tov * 2);
 }
 
 static void on_channel(evutil_socket_t fd, short what, void *arg)
@@ -207,13 +224,11 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	struct timespec now;
 
 	(void)fd;
 	(void)what;
-	clock_gettime(CLOCK_REALTIME, &now);
 	if (!fancap_ring_block_ready(&w->ring, w->ring.next))
-		recorder_tick(w->recorder, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+		recorder_tick(w->recorder, clock_realtime_ns());
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
@@ -230,10 +245,13 @@ static void channel_sink(const struct log_message *message, void *arg)
 	(void)channel_send(params->channel_fd, &out);
 }
 
-/* The supervisor tells us when to stop; a Ctrl-C goes to the whole process group. */
+/*
+ * The supervisor tells us when to stop; a Ctrl-C goes to the whole process group. A file that may grow no further
+ * (RLIMIT_FSIZE) is an error of write() like any other.
+ */
 static void set_signals(void)
 {
-	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
 	struct sigaction action = {.sa_handler = SIG_IGN};
 	sigset_t none;
 
@@ -283,11 +301,12 @@ static int events_new(struct worker *w)
 		return -ENOMEM;
 	/* Edge-triggered: poll() on a V3 ring says POLLIN for as long as we hold its last block. */
 	w->ring_event = event_new(w->base, w->params->ring_fd, EV_READ | EV_PERSIST | EV_ET, on_ring, w);
+	w->more_event = evtimer_new(w->base, on_ring, w);
 	w->channel_event = event_new(w->base, w->params->channel_fd, EV_READ | EV_PERSIST, on_channel, w);
 	w->tick_event = event_new(w->base, -1, EV_PERSIST, on_tick, w);
 	w->deadline_event = evtimer_new(w->base, on_deadline, w);
-	if (w->ring_event == NULL || w->channel_event == NULL || w->tick_event == NULL ||
-	    w->deadline_event == NULL)
+	if (w->ring_event == NULL || w->more_event == NULL || w->channel_event == NULL ||
+	    w->tick_event == NULL || w->deadline_event == NULL)
 		return -ENOMEM;
 	if (event_add(w->ring_event, NULL) < 0 || event_add(w->channel_event, NULL) < 0 ||
 	    event_add(w->tick_event, &second) < 0)
@@ -309,6 +328,8 @@ static int worker_init(struct worker *w)
 	r = recorder_open(&params->recorder, &params->settings, params->ledger, &w->recorder);
 	if (r < 0)
 		return r;
+	/* A predecessor killed by SIGKILL left its own; ours to die of is none yet. */
+	ledger_set_attempt(params->ledger, LEDGER_NO_BLOCK);
 	ledger_read(params->ledger, &commit);
 	fancap_ring_resume(&w->ring, commit.block);
 	w->released = commit.block;
@@ -323,6 +344,8 @@ static void worker_done(struct worker *w)
 	fancap_ring_unmap(&w->ring);
 	if (w->ring_event != NULL)
 		event_free(w->ring_event);
+	if (w->more_event != NULL)
+		event_free(w->more_event);
 	if (w->channel_event != NULL)
 		event_free(w->channel_event);
 	if (w->tick_event != NULL)
@@ -341,12 +364,13 @@ int worker_run(const struct worker_params *params)
 	r = become_worker(params);
 	if (r == 0)
 		r = worker_init(&w);
-	if (r == 0)
-		r = channel_send(params->channel_fd, &(struct channel_message){.type = CHANNEL_HELLO});
-	if (r == 0)
+	if (r == 0) {
+		/* With nobody there to hear it, what is in the ring is recorded all the same. */
+		(void)channel_send(params->channel_fd, &(struct channel_message){.type = CHANNEL_HELLO});
 		event_base_dispatch(w.base);
-	else
+	} else {
 		log_printf(LOG_ERR, NULL, &params->recorder.log, "cannot start: %s", strerror(-r));
+	}
 	worker_done(&w);
 	return r == 0 ? 0 : 1;
 }

@@ -84,6 +84,7 @@ int fancap_walk_next(struct fancap_walk *walk, struct fancap_packet *ret)
 		.status = h->tp_status,
 		.mac_len = (uint32_t)h->tp_net - h->tp_mac,
 		.type = sll->sll_pkttype,
+		.link = sll,
 	};
 	if (h->tp_status & TP_STATUS_VLAN_VALID) {
 		ret->vlan_tci = (uint16_t)h->hv1.tp_vlan_tci;

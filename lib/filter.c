@@ -11,6 +11,9 @@
 /* The kernel's struct and libpcap's are the same bytes under two names. */
 _Static_assert(sizeof(struct sock_filter) == sizeof(struct bpf_insn), "BPF instruction layout");
 
+/* The LINKTYPE_LINUX_SLL2 header, which libpcap's program counts with and the kernel's packets do not have. */
+#define SLL2_BYTES 20u
+
 /* @return 0 or libpcap's PCAP_ERROR_*, with its text in err */
 static int live_open(const char *interface, uint32_t snaplen, pcap_t **ret, struct fancap_error *err)
 {
@@ -50,7 +53,8 @@ static pcap_t *dead_open(int linktype, uint32_t snaplen, struct fancap_error *er
  * packet); it captures nothing, and its ring is the least libpcap makes.
  *
  * libpcap activates no handle on a link that is down, which we do capture from. Loopback stands in for Ethernet: the
- * program depends on the link type and the kernel, not on the device. Other link types have no tags to look for.
+ * program depends on the link type and the kernel, not on the device. Other link types have no tags to look for; and
+ * of those that we capture cooked, a live handle would have libpcap's own idea.
  */
 static pcap_t *compiler_open(const char *interface, int linktype, uint32_t snaplen,
 			     struct fancap_error *err)
@@ -58,7 +62,7 @@ static pcap_t *compiler_open(const char *interface, int linktype, uint32_t snapl
 	pcap_t *pcap = NULL;
 	int r;
 
-	if (interface == NULL)
+	if (interface == NULL || linktype == FANCAP_LINKTYPE_LINUX_SLL2)
 		return dead_open(linktype, snaplen, err);
 	r = live_open(interface, snaplen, &pcap, err);
 	if (r == PCAP_ERROR_IFACE_NOT_UP && linktype != FANCAP_LINKTYPE_ETHERNET)
@@ -79,12 +83,67 @@ static int copy_program(const struct sock_filter *insns, unsigned len, struct fa
 	return 0;
 }
 
+/* Where a program finds in the kernel what it expects in an SLL2 header. @return 0, or -EINVAL nowhere */
+static int cook_header_load(struct sock_filter *insn)
+{
+	static const struct {
+		uint32_t offset, size, ancillary;
+	} fields[] = {
+		{0, BPF_H, SKF_AD_PROTOCOL},
+		{4, BPF_W, SKF_AD_IFINDEX},
+		{8, BPF_H, SKF_AD_HATYPE},
+		{10, BPF_B, SKF_AD_PKTTYPE},
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (insn->k == fields[i].offset && BPF_SIZE(insn->code) == fields[i].size) {
+			insn->k = (uint32_t)SKF_AD_OFF + fields[i].ancillary;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int cook_load(struct sock_filter *insn)
+{
+	unsigned mode = BPF_MODE(insn->code);
+
+	if (mode != BPF_ABS && mode != BPF_IND && mode != BPF_MSH)
+		return 0;
+	if ((int32_t)insn->k < 0) /* beside the packet already */
+		return 0;
+	if (insn->k < SLL2_BYTES)
+		return mode == BPF_ABS ? cook_header_load(insn) : -EINVAL;
+	insn->k -= SLL2_BYTES;
+	return 0;
+}
+
+/*
+ * Make a program for SLL2 one for a SOCK_DGRAM socket, whose packets begin with the network header, as libpcap does
+ * itself when it captures cooked. What an expression says of lengths is then of the packet without that header.
+ */
+static int cook_program(const struct fancap_filter *filter, struct fancap_error *err)
+{
+	for (unsigned i = 0; i < filter->prog.len; i++) {
+		struct sock_filter *insn = &filter->prog.filter[i];
+		unsigned class = BPF_CLASS(insn->code);
+
+		if ((class == BPF_LD || class == BPF_LDX) && cook_load(insn) < 0) {
+			fancap_error_set(err, "the filter looks for what the link layer of this interface does "
+					 "not tell");
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 static int compile_expression(const char *expression, int linktype, uint32_t snaplen,
 			      const char *interface, struct fancap_filter *ret,
 			      struct fancap_error *err)
 {
 	pcap_t *pcap = compiler_open(interface, linktype, snaplen, err);
 	struct bpf_program program = {0};
+	struct fancap_filter filter = {0};
 	int r;
 
 	if (pcap == NULL)
@@ -97,8 +156,14 @@ static int compile_expression(const char *expression, int linktype, uint32_t sna
 				 program.bf_len, BPF_MAXINSNS);
 		r = -EINVAL;
 	} else {
-		r = copy_program((const struct sock_filter *)program.bf_insns, program.bf_len, ret);
+		r = copy_program((const struct sock_filter *)program.bf_insns, program.bf_len, &filter);
 	}
+	if (r == 0 && linktype == FANCAP_LINKTYPE_LINUX_SLL2)
+		r = cook_program(&filter, err);
+	if (r == 0)
+		*ret = filter;
+	else
+		fancap_filter_done(&filter);
 	pcap_freecode(&program);
 	pcap_close(pcap);
 	return r;

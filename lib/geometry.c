@@ -14,6 +14,17 @@
 #define SLOT_HEADERS_BYTES                                                                         \
 	((uint32_t)(((sizeof(struct tpacket3_hdr) + 15u) & ~15u) + sizeof(struct sockaddr_ll)))
 
+/* TPACKET_HDRLEN and TPACKET2_HDRLEN, likewise. */
+#define FRAME_HEADERS_BYTES(header)                                                                \
+	((uint32_t)(((sizeof(header) + 15u) & ~15u) + sizeof(struct sockaddr_ll)))
+
+/* The largest piece of memory that the kernel's kmalloc() gives: KMALLOC_MAX_SIZE with pages of 4 KiB. */
+#define KMALLOC_MAX_BYTES (4u << 20)
+/* A ring's table of blocks (struct pgv, a pointer each) is one such piece, ... */
+#define FRAME_BLOCKS_MAX (KMALLOC_MAX_BYTES / (uint32_t)sizeof(void *))
+/* ... and so is the map in which V1 and V2 keep one bit a frame (rx_owner_map, Linux 5.6). */
+#define FRAMES_MAX (KMALLOC_MAX_BYTES * 8u)
+
 /* GRO merges into frames of up to 64 KiB; beyond that only a snaplen asks for more. */
 #define FRAME_USUAL_MAX (65536u + 22u)
 
@@ -37,40 +48,55 @@ static uint32_t block_head_bytes(uint16_t priv_bytes)
 	       (uint32_t)round_up(priv_bytes, 8);
 }
 
-/* From a slot's start to its packet data, at most: netoff as tpacket_rcv() computes it, for a 16-byte MAC header. */
+/*
+ * From the start of a slot or frame to its network header, at most: netoff as tpacket_rcv() computes it, for a 16-byte
+ * MAC header. Of cooked packets it is the same figure.
+ */
+static uint32_t head_bytes(uint32_t headers_bytes, uint16_t reserve_bytes)
+{
+	return (uint32_t)round_up(headers_bytes + 16, TPACKET_ALIGNMENT) + reserve_bytes;
+}
+
 static uint32_t slot_head_bytes(uint16_t reserve_bytes)
 {
-	return (uint32_t)round_up(SLOT_HEADERS_BYTES + 16, TPACKET_ALIGNMENT) + reserve_bytes;
+	return head_bytes(SLOT_HEADERS_BYTES, reserve_bytes);
 }
 
 /* tp_mac and tp_net are 16 bits wide: tpacket_rcv() drops every packet whose network header lies beyond. */
-static int check_reserve(const struct fancap_ring_params *p, struct fancap_error *err)
+static int check_reserve(uint32_t headers_bytes, uint16_t reserve_bytes, struct fancap_error *err)
 {
-	if (slot_head_bytes(p->reserve_bytes) > UINT16_MAX) {
+	if (head_bytes(headers_bytes, reserve_bytes) > UINT16_MAX) {
 		fancap_error_set(err, "reserve of %u bytes puts packets where the kernel drops them: "
-				 "at most %u bytes are allowed", p->reserve_bytes,
-				 UINT16_MAX - slot_head_bytes(0));
+				 "at most %u bytes are allowed", reserve_bytes,
+				 UINT16_MAX - head_bytes(headers_bytes, 0));
 		return -EINVAL;
 	}
 	return 0;
 }
 
-static int check_block(const struct fancap_ring_params *p, uint32_t page, struct fancap_error *err)
+static int check_block(uint32_t block_bytes, uint32_t page, struct fancap_error *err)
 {
 	uint32_t max = (uint32_t)INT_MAX / page * page;
+
+	if (block_bytes == 0 || block_bytes > max) {
+		fancap_error_set(err, "block size %u is out of range: %u to %u bytes are allowed", block_bytes,
+				 page, max);
+		return -EINVAL;
+	}
+	if (block_bytes % page != 0) {
+		fancap_error_set(err, "block size %u is not a multiple of the page size %u: "
+				 "the nearest that is, is %llu", block_bytes, page,
+				 (unsigned long long)round_near(block_bytes, page));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* V3 only. */
+static int check_block_headers(const struct fancap_ring_params *p, uint32_t page, struct fancap_error *err)
+{
 	uint32_t min = block_head_bytes(p->priv_bytes) + SLOT_HEADERS_BYTES + p->reserve_bytes;
 
-	if (p->block_bytes == 0 || p->block_bytes > max) {
-		fancap_error_set(err, "block size %u is out of range: %u to %u bytes are allowed",
-				 p->block_bytes, page, max);
-		return -EINVAL;
-	}
-	if (p->block_bytes % page != 0) {
-		fancap_error_set(err, "block size %u is not a multiple of the page size %u: "
-				 "the nearest that is, is %llu", p->block_bytes, page,
-				 (unsigned long long)round_near(p->block_bytes, page));
-		return -EINVAL;
-	}
 	if (p->block_bytes < min) {
 		fancap_error_set(err, "block size %u cannot hold its own headers: %u private and %u "
 				 "reserved bytes need at least %llu", p->block_bytes, p->priv_bytes,
@@ -99,38 +125,46 @@ static int check_snaplen(const struct fancap_ring_params *p, uint32_t page, stru
 	return -EINVAL;
 }
 
-static int check_size(const struct fancap_ring_params *p, uint32_t page, struct fancap_error *err)
+static int check_blocks(uint64_t size_bytes, uint32_t block_bytes, uint32_t max, uint32_t page,
+			struct fancap_error *err)
 {
-	uint64_t blocks = p->size_bytes / p->block_bytes;
+	uint64_t blocks = size_bytes / block_bytes, larger = round_up(size_bytes / max + 1, page);
+	char alternative[64] = "";
 
-	if (blocks == 0) {
+	if (blocks <= max)
+		return 0;
+	if (larger <= INT_MAX)
+		snprintf(alternative, sizeof(alternative), " use blocks of at least %llu bytes, or",
+			 (unsigned long long)larger);
+	fancap_error_set(err, "ring of %llu blocks: the kernel handles at most %u;%s a ring size of "
+			 "at most %llu is allowed", (unsigned long long)blocks, max, alternative,
+			 (unsigned long long)block_bytes * max);
+	return -EINVAL;
+}
+
+static int check_size(uint64_t size_bytes, uint32_t block_bytes, uint32_t max_blocks, uint32_t page,
+		      struct fancap_error *err)
+{
+	int r;
+
+	if (size_bytes < block_bytes) {
 		fancap_error_set(err, "ring size %llu is smaller than one block of %u bytes: "
-				 "the least is %u", (unsigned long long)p->size_bytes,
-				 p->block_bytes, p->block_bytes);
+				 "the least is %u", (unsigned long long)size_bytes, block_bytes,
+				 block_bytes);
 		return -EINVAL;
 	}
-	if (p->size_bytes % p->block_bytes != 0) {
+	if (size_bytes % block_bytes != 0) {
 		fancap_error_set(err, "ring size %llu is not a multiple of the block size %u: "
-				 "the nearest that is, is %llu", (unsigned long long)p->size_bytes,
-				 p->block_bytes,
-				 (unsigned long long)round_near(p->size_bytes, p->block_bytes));
+				 "the nearest that is, is %llu", (unsigned long long)size_bytes, block_bytes,
+				 (unsigned long long)round_near(size_bytes, block_bytes));
 		return -EINVAL;
 	}
-	if (blocks > BLOCKS_MAX) {
-		uint64_t larger = round_up(p->size_bytes / BLOCKS_MAX + 1, page);
-		char alternative[64] = "";
-
-		if (larger <= INT_MAX)
-			snprintf(alternative, sizeof(alternative), " use blocks of at least %llu bytes, or",
-				 (unsigned long long)larger);
-		fancap_error_set(err, "ring of %llu blocks: the kernel handles at most %u;%s a ring size of "
-				 "at most %llu is allowed", (unsigned long long)blocks, BLOCKS_MAX,
-				 alternative, (unsigned long long)p->block_bytes * BLOCKS_MAX);
-		return -EINVAL;
-	}
-	if (p->size_bytes > SIZE_MAX / 2) {
+	r = check_blocks(size_bytes, block_bytes, max_blocks, page, err);
+	if (r < 0)
+		return r;
+	if (size_bytes > SIZE_MAX / 2) {
 		fancap_error_set(err, "ring size %llu cannot be mapped: at most %zu bytes",
-				 (unsigned long long)p->size_bytes, (size_t)SIZE_MAX / 2);
+				 (unsigned long long)size_bytes, (size_t)SIZE_MAX / 2);
 		return -EINVAL;
 	}
 	return 0;
@@ -151,13 +185,15 @@ int fancap_geometry_plan(const struct fancap_ring_params *params, struct fancap_
 				 params->block_timeout_ms);
 		return -EINVAL;
 	}
-	r = check_reserve(params, err);
+	r = check_reserve(SLOT_HEADERS_BYTES, params->reserve_bytes, err);
 	if (r == 0)
-		r = check_block(params, page, err);
+		r = check_block(params->block_bytes, page, err);
+	if (r == 0)
+		r = check_block_headers(params, page, err);
 	if (r == 0)
 		r = check_snaplen(params, page, err);
 	if (r == 0)
-		r = check_size(params, page, err);
+		r = check_size(params->size_bytes, params->block_bytes, BLOCKS_MAX, page, err);
 	if (r < 0)
 		return r;
 
@@ -173,6 +209,100 @@ int fancap_geometry_plan(const struct fancap_ring_params *params, struct fancap_
 			.tp_frame_nr = (uint32_t)(params->size_bytes / params->block_bytes),
 			.tp_retire_blk_tov = params->block_timeout_ms,
 			.tp_sizeof_priv = params->priv_bytes,
+		},
+		.reserve_bytes = params->reserve_bytes,
+		.map_bytes = (size_t)params->size_bytes,
+	};
+	return 0;
+}
+
+/* --- rings of fixed frames ------------------------------------------------------------------------------------- */
+
+static uint32_t frame_headers_bytes(enum fancap_version version)
+{
+	return version == FANCAP_V1 ? FRAME_HEADERS_BYTES(struct tpacket_hdr)
+				    : FRAME_HEADERS_BYTES(struct tpacket2_hdr);
+}
+
+uint32_t fancap_geometry_frame_bytes(enum fancap_version version, uint32_t packet_bytes, uint16_t reserve_bytes)
+{
+	uint64_t bytes = (uint64_t)head_bytes(frame_headers_bytes(version), reserve_bytes) + packet_bytes;
+
+	bytes = round_up(bytes, TPACKET_ALIGNMENT);
+	return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
+}
+
+static int check_frame(const struct fancap_frame_params *p, struct fancap_error *err)
+{
+	uint32_t min = frame_headers_bytes(p->version) + p->reserve_bytes;
+
+	if (p->frame_bytes < min) {
+		fancap_error_set(err, "frame size %u cannot hold its own headers: with %u reserved bytes they "
+				 "need at least %llu", p->frame_bytes, p->reserve_bytes,
+				 (unsigned long long)round_up(min, TPACKET_ALIGNMENT));
+		return -EINVAL;
+	}
+	if (p->frame_bytes > p->block_bytes) {
+		fancap_error_set(err, "frame size %u is more than a block of %u bytes: frames do not straddle "
+				 "blocks", p->frame_bytes, p->block_bytes);
+		return -EINVAL;
+	}
+	if (p->frame_bytes % TPACKET_ALIGNMENT != 0) {
+		fancap_error_set(err, "frame size %u is not a multiple of %u: the nearest that is, is %llu",
+				 p->frame_bytes, TPACKET_ALIGNMENT,
+				 (unsigned long long)round_near(p->frame_bytes, TPACKET_ALIGNMENT));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_frames(const struct fancap_frame_params *p, struct fancap_error *err)
+{
+	uint32_t per_block = p->block_bytes / p->frame_bytes;
+	uint64_t frames = p->size_bytes / p->block_bytes * per_block;
+
+	if (frames > FRAMES_MAX) {
+		fancap_error_set(err, "ring of %llu frames: the kernel handles at most %u; a ring size of at "
+				 "most %llu is allowed, or larger frames", (unsigned long long)frames,
+				 FRAMES_MAX,
+				 (unsigned long long)(FRAMES_MAX / per_block) * p->block_bytes);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int fancap_geometry_frames(const struct fancap_frame_params *params, struct fancap_frame_geometry *ret,
+			   struct fancap_error *err)
+{
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE), blocks, per_block;
+	int r;
+
+	if (params->version != FANCAP_V1 && params->version != FANCAP_V2) {
+		fancap_error_set(err, "TPACKET_V%d has no frames of fixed size: V1 and V2 have",
+				 (int)params->version + 1);
+		return -EINVAL;
+	}
+	r = check_reserve(frame_headers_bytes(params->version), params->reserve_bytes, err);
+	if (r == 0)
+		r = check_block(params->block_bytes, page, err);
+	if (r == 0)
+		r = check_frame(params, err);
+	if (r == 0)
+		r = check_size(params->size_bytes, params->block_bytes, FRAME_BLOCKS_MAX, page, err);
+	if (r == 0)
+		r = check_frames(params, err);
+	if (r < 0)
+		return r;
+
+	blocks = (uint32_t)(params->size_bytes / params->block_bytes);
+	per_block = params->block_bytes / params->frame_bytes;
+	*ret = (struct fancap_frame_geometry){
+		.version = params->version,
+		.req = {
+			.tp_block_size = params->block_bytes,
+			.tp_block_nr = blocks,
+			.tp_frame_size = params->frame_bytes,
+			.tp_frame_nr = blocks * per_block, /* exactly: the kernel computes it again */
 		},
 		.reserve_bytes = params->reserve_bytes,
 		.map_bytes = (size_t)params->size_bytes,

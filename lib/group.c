@@ -142,7 +142,7 @@ static int member_open(const struct fancap_group_params *params, unsigned index,
 	int fd, r;
 
 	/* Protocol 0: receives nothing until it is bound. */
-	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	fd = socket(AF_PACKET, (params->type == FANCAP_DGRAM ? SOCK_DGRAM : SOCK_RAW) | SOCK_CLOEXEC, 0);
 	r = fd < 0 ? -errno : member_set_up(fd, params, index == 0, id, &step);
 	if (r < 0) {
 		fancap_error_set(err, "%s: socket %u of %u: %s: %s%s", params->interface, index + 1,

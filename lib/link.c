@@ -9,20 +9,28 @@
 
 #include "fancap/link.h"
 
-static int link_kind(int hatype, struct fancap_link *ret)
+static void link_kind(int hatype, struct fancap_link *ret)
 {
 	switch (hatype) {
 	case ARPHRD_ETHER:
 	case ARPHRD_LOOPBACK:
 		ret->linktype = FANCAP_LINKTYPE_ETHERNET;
+		ret->type = FANCAP_RAW;
 		ret->reserve_bytes = 2; /* a 14-byte header ends the packet data's start at offset 84 */
-		return 0;
+		return;
 	case ARPHRD_NONE:
 		ret->linktype = FANCAP_LINKTYPE_RAW;
+		ret->type = FANCAP_RAW;
 		ret->reserve_bytes = 0;
-		return 0;
+		return;
 	default:
-		return -EOPNOTSUPP;
+		/*
+		 * Their headers, where they have any, are of a hundred kinds, and some drivers' are not what the kind
+		 * says. Cooked packets start with the network header, at offset 96.
+		 */
+		ret->linktype = FANCAP_LINKTYPE_LINUX_SLL2;
+		ret->type = FANCAP_DGRAM;
+		ret->reserve_bytes = 0;
 	}
 }
 
@@ -39,7 +47,8 @@ static int query(int fd, struct ifreq *ifr, struct fancap_link *ret)
 	ret->mtu = (unsigned)ifr->ifr_mtu;
 	if (ioctl(fd, SIOCGIFHWADDR, ifr) < 0)
 		return -errno;
-	return link_kind(ifr->ifr_hwaddr.sa_family, ret);
+	link_kind(ifr->ifr_hwaddr.sa_family, ret);
+	return 0;
 }
 
 int fancap_link_query(const char *name, struct fancap_link *ret, struct fancap_error *err)
@@ -62,10 +71,7 @@ int fancap_link_query(const char *name, struct fancap_link *ret, struct fancap_e
 	}
 	r = query(fd, &ifr, &link);
 	close(fd);
-	if (r == -EOPNOTSUPP)
-		fancap_error_set(err, "link type %d (ARPHRD_) cannot be recorded: Ethernet, loopback and "
-				 "raw IP (tun) can", ifr.ifr_hwaddr.sa_family);
-	else if (r == -ENODEV)
+	if (r == -ENODEV)
 		fancap_error_set(err, "no such interface");
 	else if (r < 0)
 		fancap_error_set(err, "interface cannot be looked up: %s", strerror(-r));

@@ -183,6 +183,42 @@ size_t fancap_pcapng_isb(void *dst, const struct fancap_pcapng_statistics *s)
 	return block_end(dst, p);
 }
 
+/*
+ * A cooked packet's own header, LINKTYPE_LINUX_SLL2, network byte order:
+ * https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html
+ */
+static uint8_t *put_sll2_header(uint8_t *p, const struct sockaddr_ll *link, uint16_t protocol, uint8_t type)
+{
+	uint8_t address_bytes = link->sll_halen;
+
+	/* Longer addresses (InfiniBand has 20 bytes) are cut to what there is room for, as libpcap does. */
+	if (address_bytes > sizeof(link->sll_addr))
+		address_bytes = sizeof(link->sll_addr);
+	p = put16(p, protocol);
+	p = put16(p, 0);
+	p = put32(p, htonl((uint32_t)link->sll_ifindex));
+	p = put16(p, htons(link->sll_hatype));
+	*p++ = type; /* LINUX_SLL_HOST ... are PACKET_HOST ... */
+	*p++ = address_bytes;
+	memset(p, 0, sizeof(link->sll_addr));
+	memcpy(p, link->sll_addr, address_bytes);
+	return p + sizeof(link->sll_addr);
+}
+
+size_t fancap_pcapng_sll2(void *dst, const struct fancap_packet *packet)
+{
+	uint8_t *p;
+
+	if (packet->vlan_tpid == 0)
+		return (size_t)(put_sll2_header(dst, packet->link, packet->link->sll_protocol, packet->type) -
+				(uint8_t *)dst);
+	/* As on the wire: the header's protocol is the tag's, and the packet's own follows the TCI. */
+	p = put_sll2_header(dst, packet->link, htons(packet->vlan_tpid), packet->type);
+	p = put16(p, htons(packet->vlan_tci));
+	p = put16(p, packet->link->sll_protocol);
+	return (size_t)(p - (uint8_t *)dst);
+}
+
 /* Bytes that the kernel took off the packet: a tag stands behind two MAC addresses only. */
 static uint32_t tag_bytes(const struct fancap_packet *packet)
 {
@@ -195,9 +231,29 @@ static bool tag_fits(const struct fancap_packet *packet)
 	return tag_bytes(packet) != 0 && packet->caplen >= MAC_ADDRESSES_BYTES;
 }
 
+/* Bytes that stand before a cooked packet. */
+static uint32_t cooked_bytes(const struct fancap_packet *packet)
+{
+	return FANCAP_PCAPNG_SLL2_BYTES + (packet->vlan_tpid != 0 ? VLAN_TAG_BYTES : 0);
+}
+
+/* Bytes that are to be recorded of what is there. */
+static uint32_t whole_bytes(const struct fancap_packet *packet)
+{
+	if (packet->cooked)
+		return cooked_bytes(packet) + packet->caplen;
+	return packet->caplen + (tag_fits(packet) ? VLAN_TAG_BYTES : 0);
+}
+
+/* What the packet's length was, with all that we put back. */
+static uint32_t original_bytes(const struct fancap_packet *packet)
+{
+	return packet->len + (packet->cooked ? cooked_bytes(packet) : tag_bytes(packet));
+}
+
 static uint32_t kept_bytes(const struct fancap_packet *packet, uint32_t snaplen)
 {
-	uint32_t whole = packet->caplen + (tag_fits(packet) ? VLAN_TAG_BYTES : 0);
+	uint32_t whole = whole_bytes(packet);
 
 	return whole < snaplen ? whole : snaplen;
 }
@@ -240,6 +296,27 @@ static uint8_t *put_tagged(uint8_t *p, const struct fancap_packet *packet, uint3
 	return put(p, packet->data + MAC_ADDRESSES_BYTES, kept - sizeof(head));
 }
 
+/* The packet behind its header, cut to kept bytes. */
+static uint8_t *put_cooked(uint8_t *p, const struct fancap_packet *packet, uint32_t kept)
+{
+	uint8_t head[FANCAP_PCAPNG_SLL2_MAX];
+	uint32_t n = (uint32_t)fancap_pcapng_sll2(head, packet);
+
+	if (kept <= n)
+		return put(p, head, kept);
+	p = put(p, head, n);
+	return put(p, packet->data, kept - n);
+}
+
+static uint8_t *put_packet(uint8_t *p, const struct fancap_packet *packet, uint32_t kept)
+{
+	if (packet->cooked)
+		return put_cooked(p, packet, kept);
+	if (tag_fits(packet))
+		return put_tagged(p, packet, kept);
+	return put(p, packet->data, kept);
+}
+
 size_t fancap_pcapng_epb(void *dst, const struct fancap_packet *packet, uint32_t snaplen,
 			 uint64_t dropcount)
 {
@@ -252,8 +329,8 @@ size_t fancap_pcapng_epb(void *dst, const struct fancap_packet *packet, uint32_t
 	p = put32(p, 0); /* interface */
 	p = put_time(p, packet->time_ns);
 	p = put32(p, kept);
-	p = put32(p, packet->len + tag_bytes(packet));
-	p = tag_fits(packet) ? put_tagged(p, packet, kept) : put(p, packet->data, kept);
+	p = put32(p, original_bytes(packet));
+	p = put_packet(p, packet, kept);
 	p = pad(p, kept);
 	p = option_header(p, EPB_FLAGS, 4);
 	p = put32(p, epb_flags(packet->type));

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
 #include "fancap/stats.h"
+
+/* V1 and V2 answer with a struct tpacket_stats, which V3 begins with too. */
+_Static_assert(offsetof(struct tpacket_stats, tp_packets) == offsetof(struct tpacket_stats_v3, tp_packets) &&
+		       offsetof(struct tpacket_stats, tp_drops) == offsetof(struct tpacket_stats_v3, tp_drops),
+	       "the figures that all versions have");
 
 int fancap_stats_read(int fd, struct fancap_stats *total)
 {
@@ -12,9 +18,11 @@ int fancap_stats_read(int fd, struct fancap_stats *total)
 
 	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &now, &len) < 0)
 		return -errno;
+	if (len != sizeof(struct tpacket_stats) && len != sizeof(now))
+		return -EPROTO;
 	total->packets += now.tp_packets; /* includes tp_drops */
 	total->drops += now.tp_drops;
-	total->freezes += now.tp_freeze_q_cnt;
+	total->freezes += now.tp_freeze_q_cnt; /* 0 but for V3 */
 	return 0;
 }
 

@@ -9,7 +9,8 @@
 
 /** One captured packet, where it lies in its block. */
 struct fancap_packet {
-	const uint8_t *data; ///< from the link-layer header on, as the kernel left it (VLAN tag perhaps taken off)
+	const uint8_t *data; ///< from the link-layer header on, as the kernel left it (VLAN tag perhaps taken off);
+			     ///< when cooked, from the network header on
 	uint32_t caplen;     ///< bytes at data
 	uint32_t len;	     ///< bytes on the wire, less a tag that was taken off
 	uint64_t time_ns;    ///< CLOCK_REALTIME
@@ -18,6 +19,8 @@ struct fancap_packet {
 	uint16_t vlan_tci;   ///< of the tag taken off, when vlan_tpid is not 0
 	uint16_t vlan_tpid;  ///< 0: no tag was taken off
 	uint8_t type;	     ///< sll_pkttype: PACKET_HOST ... PACKET_OUTGOING
+	bool cooked;	     ///< of a SOCK_DGRAM socket: no link-layer header at data, link says what it said
+	const struct sockaddr_ll *link; ///< protocol (network byte order), interface, device type, sender's address
 };
 
 /** A walk over the packets of one retired block. */
@@ -41,6 +44,8 @@ int fancap_walk_start(struct fancap_walk *walk, const void *block, uint32_t bloc
 
 /**
  * The next packet.
+ *
+ * A block does not say what kind of socket it is of: cooked is left false.
  *
  * @param ret set only on 1; points into the block
  * @return 1 a packet, 0 no more, -EBADMSG the slot makes no sense: left says how many packets cannot be reached

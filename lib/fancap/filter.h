@@ -22,6 +22,9 @@ struct fancap_filter {
  * socket for the moment, so it needs CAP_NET_RAW; while the link is down, loopback has to be up in its place. Without
  * an interface the program is only good for checking the expression.
  *
+ * For LINKTYPE_LINUX_SLL2 the program is one for SOCK_DGRAM sockets, whose packets have no such header: only the header's
+ * protocol, interface, device type and packet type can be asked for, and lengths are without it.
+ *
  * @param expression libpcap filter; NULL or "": everything
  * @param linktype   LINKTYPE_ value the expression is about, as in struct fancap_link
  * @param snaplen    bytes kept of each packet, 1 to FANCAP_SNAPLEN_MAX; at the maximum nothing is cut
@@ -33,6 +36,7 @@ int fancap_filter_compile(const char *expression, int linktype, uint32_t snaplen
 			  const char *interface, struct fancap_filter *ret,
 			  struct fancap_error *err);
 
+/** Free it. A zero-initialised one is fine. */
 void fancap_filter_done(struct fancap_filter *filter);
 
 /** Attach to a socket, replacing what is there in one step; an empty filter detaches. @return 0 or -errno */

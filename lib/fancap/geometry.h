@@ -7,6 +7,7 @@
 #include <linux/if_packet.h>
 
 #include "fancap/error.h"
+#include "fancap/version.h"
 
 /** What a caller wants of a TPACKET_V3 receive ring. */
 struct fancap_ring_params {
@@ -35,5 +36,36 @@ struct fancap_geometry {
  */
 int fancap_geometry_plan(const struct fancap_ring_params *params, struct fancap_geometry *ret,
 			 struct fancap_error *err);
+
+/** What a caller wants of a receive ring of fixed frames: TPACKET_V1 or V2. */
+struct fancap_frame_params {
+	enum fancap_version version;
+	uint64_t size_bytes;	///< of the whole ring: a multiple of block_bytes
+	uint32_t block_bytes;	///< a multiple of the page size; what frames leave of it at its end is unused
+	uint32_t frame_bytes;	///< headers included, a multiple of 16: fancap_geometry_frame_bytes()
+	uint16_t reserve_bytes; ///< before each packet's headers (PACKET_RESERVE)
+};
+
+/** A request that the kernel accepts, computed from the params. */
+struct fancap_frame_geometry {
+	enum fancap_version version;
+	struct tpacket_req req;
+	uint16_t reserve_bytes;
+	size_t map_bytes; ///< block size x block count
+};
+
+/**
+ * Compute and validate a request for a ring of frames, before any system call; as fancap_geometry_plan().
+ *
+ * That a frame is large enough for the packets to come is not asked: what does not fit is cut, or fetched whole with
+ * PACKET_COPY_THRESH.
+ *
+ * @return 0, or -EINVAL
+ */
+int fancap_geometry_frames(const struct fancap_frame_params *params, struct fancap_frame_geometry *ret,
+			   struct fancap_error *err);
+
+/** The least valid frame size that holds a packet of so many bytes whole, whatever its link-layer header. */
+uint32_t fancap_geometry_frame_bytes(enum fancap_version version, uint32_t packet_bytes, uint16_t reserve_bytes);
 
 #endif

@@ -10,11 +10,13 @@
 #include "fancap/fanout_program.h"
 #include "fancap/filter.h"
 #include "fancap/geometry.h"
+#include "fancap/version.h"
 
 /** A fanout group to be. */
 struct fancap_group_params {
 	const char *interface; ///< for messages
 	int ifindex;
+	enum fancap_socket_type type;	///< of every member
 	unsigned members;		///< 1 to 65536
 	enum fancap_fanout_mode mode;
 	unsigned flags;			///< enum fancap_fanout_flag, OR-ed

@@ -42,6 +42,22 @@ struct fancap_pcapng_interface {
 /** Interface Description Block, with if_tsresol 9. */
 size_t fancap_pcapng_idb(void *dst, const struct fancap_pcapng_interface *interface);
 
+/** Bytes of a LINKTYPE_LINUX_SLL2 header, and with a VLAN tag behind it. */
+#define FANCAP_PCAPNG_SLL2_BYTES 20u
+#define FANCAP_PCAPNG_SLL2_MAX (FANCAP_PCAPNG_SLL2_BYTES + 4u)
+
+/**
+ * The link-layer header that a cooked packet is recorded with, made of what its socket said of it: LINKTYPE_LINUX_SLL2,
+ * in network byte order.
+ *
+ * A VLAN tag that the kernel took off follows: the header's protocol is the TPID then, as on the wire.
+ *
+ * @param dst    at least FANCAP_PCAPNG_SLL2_MAX bytes
+ * @param packet one with a link
+ * @return bytes written: FANCAP_PCAPNG_SLL2_BYTES, or with a tag 4 more
+ */
+size_t fancap_pcapng_sll2(void *dst, const struct fancap_packet *packet);
+
 /** Bytes that fancap_pcapng_epb() will write for this packet, at most this many of which are kept. */
 size_t fancap_pcapng_epb_bytes(const struct fancap_packet *packet, uint32_t snaplen, uint64_t dropcount);
 
@@ -49,7 +65,8 @@ size_t fancap_pcapng_epb_bytes(const struct fancap_packet *packet, uint32_t snap
  * Enhanced Packet Block, with epb_flags (direction and kind of reception) and, when not 0, epb_dropcount.
  *
  * A VLAN tag that the kernel took off is put back, with its TPID and full TCI: the packet is then 4 bytes longer than
- * in the ring. At most snaplen bytes are kept; the original length says what there was.
+ * in the ring. A cooked packet gets its LINKTYPE_LINUX_SLL2 header, which is what its interface's linktype has to say.
+ * At most snaplen bytes are kept, all that was put back included; the original length says what there was.
  */
 size_t fancap_pcapng_epb(void *dst, const struct fancap_packet *packet, uint32_t snaplen,
 			 uint64_t dropcount);

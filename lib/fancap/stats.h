@@ -8,14 +8,16 @@
 struct fancap_stats {
 	uint64_t packets; ///< passed the filter, whether there was room or not
 	uint64_t drops;	  ///< of these, found no room
-	uint64_t freezes; ///< times the ring was found full; one freeze may drop any number, even none
+	uint64_t freezes; ///< times the ring was found full; one freeze may drop any number, even none. V3 only
 };
 
 /**
- * Read PACKET_STATISTICS of a V3 socket and add it. The kernel's 32-bit counters start again at 0 with every read: let
+ * Read PACKET_STATISTICS of a socket, whatever its version, and add it. The kernel's 32-bit counters start again at 0 with every read: let
  * there be one reader, at least once per 4 billion packets.
  *
- * @return 0 or -errno (total untouched)
+ * This is also what ends TP_STATUS_LOSING.
+ *
+ * @return 0; -EPROTO the kernel answers with what is neither V1's and V2's nor V3's figures; -errno (total untouched)
  */
 int fancap_stats_read(int fd, struct fancap_stats *total);
 

@@ -277,6 +277,17 @@ class NotifySocket:
             while True:
                 self.messages += self._socket.recv(65536).decode().splitlines()
 
+    def fill(self) -> int:
+        """Send until there is no room for more. @return how many that took"""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            for n in itertools.count():
+                try:
+                    sender.sendto(b"filler", str(self.path))
+                except BlockingIOError:
+                    return n
+        raise AssertionError
+
     def find(self, pattern: str) -> bool:
         self.receive()
         return any(re.fullmatch(pattern, message) for message in self.messages)

@@ -33,6 +33,7 @@ def execute(*command: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def config(folder: Path) -> Path:
+    folder.chmod(0o755)
     path = folder / "good.yaml"
     path.write_text(GOOD)
     return path
@@ -71,6 +72,21 @@ def test_unreadable_configuration_is_refused(folder: Path) -> None:
         done = execute(FANCAPD, "--check-config", path)
         assert done.returncode == EX_CONFIG
         assert str(path) in done.stderr
+
+
+def test_forbidden_configuration_is_refused(config: Path) -> None:
+    config.chmod(0)
+    done = execute("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", FANCAPD, "--check-config", config)
+    assert done.returncode == EX_CONFIG
+    assert done.stderr == f"{config}: cannot be read: Permission denied\n"
+
+
+@pytest.mark.parametrize("words", [["--config", "CONFIG"], ["--dump-config"], ["extra"]])
+def test_check_goes_with_nothing_else(config: Path, folder: Path, words: list[str]) -> None:
+    """Which file would be checked?"""
+    others = [str(config) if word == "CONFIG" else word for word in words]
+    for command in ([*others, "--check-config", folder / "none"], ["--check-config", folder / "none", *others]):
+        assert execute(FANCAPD, *command).returncode == USAGE
 
 
 def test_dumped_configuration_is_a_configuration(config: Path, folder: Path) -> None:

@@ -85,6 +85,39 @@ def test_lb_shares_evenly(fancapd: Fancapd, link: Link) -> None:
         assert worker["packets_seen"] == pytest.approx(COUNT / 2, rel=0.01)
 
 
+@pytest.mark.parametrize("fanout", [
+    {"mode": "cpu"}, {"mode": "rollover"}, {"mode": "rnd"}, {"mode": "qm"}, {"mode": "hash", "rollover": True},
+    {"mode": "lb", "defragment": True}, {"mode": "cpu", "rollover": True, "defragment": True},
+], ids=lambda fanout: "-".join(f"{name}={value}" for name, value in fanout.items()))
+def test_every_mode_and_flag_accounts_for_every_frame(fancapd: Fancapd, link: Link, fanout: Json) -> None:
+    count, frames = 100_000, Frames()
+    fancapd.configure(interface(link, 3, fanout=fanout))
+    fancapd.start()
+    link.send(frames, count)
+    statistics = fancapd.settle(count)
+    fancapd.stop()
+    result = verify(fancapd.files(), frames, count)
+    check_against_files(statistics["total"], result, count)
+    check_workers(statistics, result)
+    assert statistics["interfaces"][0]["fanout_mode"] == fanout["mode"]
+
+
+def test_rollover_uses_the_next_ring(fancapd: Fancapd, link: Link) -> None:
+    """The first worker is stopped: what its ring cannot take is for the second."""
+    count, frames = 20_000, Frames()
+    small = {"size": "1MiB", "block-size": "128KiB", "block-timeout": "50ms"}
+    fancapd.configure(interface(link, 2, ring=small, fanout={"mode": "rollover"}))
+    fancapd.start()
+    first = fancapd.workers()[0]["pid"]
+    os.kill(first, signal.SIGSTOP)
+    link.send(frames, count, pps=20_000)
+    assert all(worker["packets_seen"] > 0 for worker in fancapd.workers())
+    os.kill(first, signal.SIGCONT)
+    total = fancapd.settle()["total"]
+    fancapd.stop()
+    check_against_files(total, verify(fancapd.files(), frames, count), count)
+
+
 def test_full_ring_drops_are_counted(fancapd: Fancapd, link: Link) -> None:
     """A ring far too small for the traffic: what does not fit is counted, and marked in the files."""
     count = 300_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,28 @@ def test_stop_says_so_to_systemd(fancapd: Fancapd, link: Link) -> None:
     wait_until(lambda: notify.find(r"STATUS=.*\b123\b.*"), "STATUS= with the total")
     fancapd.stop()
     assert "STOPPING=1" in notify.messages
+
+
+def test_systemd_that_does_not_listen_blocks_nothing(fancapd: Fancapd, link: Link) -> None:
+    """Its queue is full: a state that finds no room is told later, and everything else goes on."""
+    fancapd.configure(interface(link))
+    fancapd.start()
+    notify = fancapd.notify
+    assert notify
+    filler = notify.fill()
+    os.kill(fancapd.pid, signal.SIGHUP)
+    wait_until(lambda: "configuration reloaded" in fancapd.log(), "the reload")
+    link.send(Frames(), 1000)
+    fancapd.settle(1000)
+    started = time.monotonic()
+    while time.monotonic() - started < 2.5:  # two statuses at least
+        fancapd.statistics()
+    notify.receive()
+    assert notify.messages.count("READY=1") == 1
+    wait_until(lambda: notify.find(r"STATUS=.*\b1000\b.*"), "STATUS= again")
+    assert notify.messages.count("READY=1") == 2
+    assert notify.messages.count("filler") == filler
+    fancapd.stop()
 
 
 def test_stop_of_an_idle_daemon_leaves_valid_files(fancapd: Fancapd, link: Link) -> None:
@@ -115,6 +138,27 @@ def test_unusable_directory_is_a_clear_error(fancapd: Fancapd, link: Link) -> No
     fancapd.recordings.write_text("")
     fancapd.configure(interface(link))
     assert str(fancapd.recordings) in fail_to_start(fancapd)
+
+
+def test_directory_of_another_user_is_a_clear_error(fancapd: Fancapd, link: Link) -> None:
+    """Root's workers have no capabilities: what root may do regardless of permissions they may not."""
+    os.chown(fancapd.recordings, 65534, 65534)
+    fancapd.recordings.chmod(0o700)
+    fancapd.configure(interface(link))
+    assert f"cannot record to {fancapd.recordings}/cap0: Permission denied" in fail_to_start(fancapd)
+
+
+def test_failing_start_does_not_wait_for_the_rings(fancapd: Fancapd, link: Link) -> None:
+    """The workers are there when the gate does not open: there is no room for its filter. They leave at once."""
+    if "optmem_max" not in link.namespace.run("ls", "/proc/sys/net/core").stdout:
+        pytest.skip("a kernel before 6.8 has no net.core.optmem_max of a namespace's own")
+    link.namespace.run("sysctl", "-qw", "net.core.optmem_max=300")
+    expression = " or ".join(f"port {port}" for port in range(1, 40))
+    fancapd.configure(interface(link, 2, filter=expression, ring={
+        "size": "1MiB", "block-size": "256KiB", "block-timeout": "60s"}))
+    before = time.monotonic()
+    assert "SO_ATTACH_FILTER" in fail_to_start(fancapd)
+    assert time.monotonic() - before < 20
 
 
 def test_missing_configuration_is_a_clear_error(fancapd: Fancapd) -> None:
@@ -253,6 +297,7 @@ def test_link_going_down_and_up_is_survived(fancapd: Fancapd, link: Link) -> Non
     link.send(frames, 1000)
     fancapd.settle(1000)
     link.namespace.ip("link", "set", link.name, "down")
+    wait_until(lambda: fancapd.log().count("interface: Network is down") == 2, "each worker's word")
     link.namespace.ip("link", "set", link.name, "up")
     link.wait_up()
     link.send(frames, 1000, start=1000)

@@ -146,6 +146,23 @@ static void given_values_are_taken(void **state)
 	outcome_done(&outcome);
 }
 
+/* The limit of 16 is for a guess, not for what somebody has listed. */
+static void auto_workers_follow_a_long_list_of_cpus(void **state)
+{
+	static const char text[] = "interfaces: [{name: eth0, workers: auto, cpus: "
+				   "[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}]\n";
+	struct outcome outcome;
+	struct config *config;
+
+	(void)state;
+	file_write("x.yaml", text, strlen(text));
+	config = load_config("x.yaml", &outcome);
+	assert_non_null(config);
+	assert_int_equal(config->interfaces[0].workers, 17);
+	config_free(config);
+	outcome_done(&outcome);
+}
+
 static void auto_workers_are_the_usable_cpus(void **state)
 {
 	static const char text[] = "interfaces: [{name: eth0, workers: auto}]\n";
@@ -435,6 +452,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_filled_in),
 		cmocka_unit_test(given_values_are_taken),
 		in_scratch(auto_workers_are_the_usable_cpus),
+		in_scratch(auto_workers_follow_a_long_list_of_cpus),
 		in_scratch(shipped_file_lacks_only_the_interface),
 		in_scratch(shipped_file_shows_the_defaults),
 		in_scratch(shipped_file_shows_every_option),

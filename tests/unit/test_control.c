@@ -861,6 +861,7 @@ static void socket_of_somebody_else_is_not_taken(void **state)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct stat st;
+	int queued;
 
 	(void)state;
 	assert_non_null(mkdtemp(directory));
@@ -873,11 +874,41 @@ static void socket_of_somebody_else_is_not_taken(void **state)
 	close(fd);
 	unlink(path);
 
+	/* One that is too busy to accept is alive, too. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	queued = try_connect(path);
+	assert_true(queued >= 0);
+	assert_open_fails(path, -EADDRINUSE, "another fancapd is running on");
+	assert_int_equal(stat(path, &st), 0);
+	close(queued);
+	close(fd);
+	unlink(path);
+
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	close(fd);
 	assert_open_fails(path, -EEXIST, "no socket");
 	assert_int_equal(stat(path, &st), 0);
 	unlink(path);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+/* What a link beside the socket points to is not for us to make. */
+static void lock_file_is_no_link(void **state)
+{
+	char directory[] = "/tmp/fancap-test-XXXXXX", path[64], lock[80], target[80];
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/s", directory);
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	snprintf(target, sizeof(target), "%s/target", directory);
+	assert_int_equal(symlink(target, lock), 0);
+	assert_open_fails(path, -ELOOP, "cannot open its lock file");
+	assert_int_equal(stat(target, &st), -1);
+	unlink(lock);
 	assert_int_equal(rmdir(directory), 0);
 }
 
@@ -1011,6 +1042,7 @@ int main(void)
 		with_server(socket_of_a_dead_daemon_is_replaced),
 		with_server(socket_of_a_live_daemon_is_not_taken),
 		cmocka_unit_test(socket_of_somebody_else_is_not_taken),
+		cmocka_unit_test(lock_file_is_no_link),
 		with_server(of_daemons_that_start_together_one_serves),
 		cmocka_unit_test(missing_directory_is_made_but_not_its_parent),
 		cmocka_unit_test(path_that_is_too_long_is_said_so),

@@ -408,12 +408,15 @@ static void incomplete_answers_are_failures(void **state)
 static void errors_are_told(void **state)
 {
 	static const char unknown[] = "{\"error\":\"io.fancap.NoSuchInterface\",\"parameters\":{\"interface\":\"\\u001b[2J\"}}";
+	static const char odd[] = "{\"error\":\"io.fancap.Odd\",\"parameters\":{\"interface\":\"\\u009b2J\"}}";
 	static const char denied[] = "{\"error\":\"org.varlink.service.PermissionDenied\"}";
 	static const char many[] = "{\"error\":\"io.fancap.TooManyClients\",\"parameters\":{\"limit\":32}}";
 
 	(void)state;
 	assert_fails(run_against(ANSWERS, unknown, sizeof(unknown), false, "statistics"), CTL_FAILED,
-		     "io.fancap.NoSuchInterface {\"interface\": \"\\u001B[2J\"}");
+		     "does not capture from '\\x1b[2J'; see fancapctl status");
+	assert_fails(run_against(ANSWERS, odd, sizeof(odd), false, "statistics"), CTL_FAILED,
+		     "io.fancap.Odd {\"interface\": \"\\u009B2J\"}");
 	assert_fails(run_against(ANSWERS, denied, sizeof(denied), false, "statistics"), CTL_DENIED,
 		     "PermissionDenied");
 	assert_fails(run_against(ANSWERS_UNASKED, many, sizeof(many), false, "status"), CTL_FAILED,

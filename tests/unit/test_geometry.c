@@ -278,6 +278,172 @@ static void computes_large_rings_in_64_bits(void **state)
 			  "most 68718428160 is allowed");
 }
 
+/* --- frames: V1 and V2 ------------------------------------------------------------------------------------------ */
+
+static struct fancap_frame_params usual_frames(void)
+{
+	return (struct fancap_frame_params){
+		.version = FANCAP_V2, .size_bytes = 1 << 20, .block_bytes = 1 << 16, .frame_bytes = 2048,
+		.reserve_bytes = 2};
+}
+
+static void accept_frames(const struct fancap_frame_params *params)
+{
+	struct fancap_error err = {""};
+	struct fancap_frame_geometry g;
+
+	if (fancap_geometry_frames(params, &g, &err) != 0)
+		fail_msg("refused: %s", err.text);
+	assert_string_equal(err.text, "");
+	assert_int_equal(g.version, params->version);
+	assert_int_equal(g.req.tp_block_size, params->block_bytes);
+	assert_int_equal((uint64_t)g.req.tp_block_size * g.req.tp_block_nr, params->size_bytes);
+	assert_int_equal(g.req.tp_frame_size, params->frame_bytes);
+	assert_int_equal(g.req.tp_block_size / g.req.tp_frame_size * g.req.tp_block_nr, g.req.tp_frame_nr);
+	assert_int_equal(g.reserve_bytes, params->reserve_bytes);
+	assert_int_equal(g.map_bytes, params->size_bytes);
+}
+
+static void refuse_frames(const struct fancap_frame_params *params, const char *text)
+{
+	struct fancap_frame_geometry g = {.map_bytes = 1};
+	struct fancap_error err = {""};
+
+	assert_int_equal(fancap_geometry_frames(params, &g, &err), -EINVAL);
+	assert_string_equal(err.text, text);
+	assert_int_equal(g.map_bytes, 1); /* untouched */
+	assert_int_equal(fancap_geometry_frames(params, &g, NULL), -EINVAL);
+}
+
+static void plans_frames_of_versions_1_and_2(void **state)
+{
+	struct fancap_frame_params p = usual_frames();
+
+	(void)state;
+	accept_frames(&p);
+	p.version = FANCAP_V1;
+	accept_frames(&p);
+	p.version = FANCAP_V3;
+	refuse_frames(&p, "TPACKET_V3 has no frames of fixed size: V1 and V2 have");
+}
+
+static void wants_frames_that_hold_their_headers(void **state)
+{
+	struct fancap_frame_params p = usual_frames();
+
+	(void)state;
+	p.reserve_bytes = 0;
+	p.frame_bytes = 64;
+	accept_frames(&p);
+	p.reserve_bytes = 12;
+	accept_frames(&p);
+	p.reserve_bytes = 13;
+	refuse_frames(&p, "frame size 64 cannot hold its own headers: with 13 reserved bytes they need at least 80");
+	p.reserve_bytes = 0;
+	p.frame_bytes = 48;
+	refuse_frames(&p, "frame size 48 cannot hold its own headers: with 0 reserved bytes they need at least 64");
+	p.frame_bytes = 0;
+	p.version = FANCAP_V1;
+	refuse_frames(&p, "frame size 0 cannot hold its own headers: with 0 reserved bytes they need at least 64");
+}
+
+static void wants_frames_at_multiples_of_16(void **state)
+{
+	struct fancap_frame_params p = usual_frames();
+
+	(void)state;
+	p.frame_bytes = 2064; /* no divisor of the block size, but fine */
+	accept_frames(&p);
+	p.frame_bytes = 2056;
+	refuse_frames(&p, "frame size 2056 is not a multiple of 16: the nearest that is, is 2064");
+	p.frame_bytes = 2055;
+	refuse_frames(&p, "frame size 2055 is not a multiple of 16: the nearest that is, is 2048");
+}
+
+static void wants_frames_within_a_block(void **state)
+{
+	struct fancap_frame_params p = usual_frames();
+
+	(void)state;
+	p.frame_bytes = p.block_bytes;
+	accept_frames(&p);
+	p.frame_bytes += 16;
+	refuse_frames(&p, "frame size 65552 is more than a block of 65536 bytes: frames do not straddle blocks");
+}
+
+static void wants_frames_in_valid_blocks(void **state)
+{
+	struct fancap_frame_params p = usual_frames();
+
+	(void)state;
+	if (page != 4096)
+		return;
+	p.block_bytes = 4097;
+	refuse_frames(&p, "block size 4097 is not a multiple of the page size 4096: the nearest that is, is 4096");
+	p.block_bytes = 0;
+	refuse_frames(&p, "block size 0 is out of range: 4096 to 2147479552 bytes are allowed");
+	p.block_bytes = 3 * 4096;
+	p.size_bytes = 2 * 4096;
+	refuse_frames(&p, "ring size 8192 is smaller than one block of 12288 bytes: the least is 12288");
+	p.size_bytes = 4 * 4096;
+	refuse_frames(&p, "ring size 16384 is not a multiple of the block size 12288: the nearest that is, "
+			  "is 12288");
+}
+
+static void wants_frames_whose_packets_the_kernel_can_place(void **state)
+{
+	struct fancap_frame_params p = usual_frames();
+
+	(void)state;
+	p.block_bytes = 1 << 17;
+	p.frame_bytes = 1 << 17;
+	p.reserve_bytes = 65535 - 80;
+	accept_frames(&p);
+	p.reserve_bytes++;
+	refuse_frames(&p, "reserve of 65456 bytes puts packets where the kernel drops them: at most 65455 bytes "
+			  "are allowed");
+}
+
+static void wants_a_table_of_blocks_that_the_kernel_can_allocate(void **state)
+{
+	struct fancap_frame_params p = usual_frames();
+
+	(void)state;
+	if (page != 4096 || sizeof(void *) != 8)
+		return;
+	p.block_bytes = 4096;
+	p.size_bytes = 524288ull * 4096;
+	accept_frames(&p);
+	p.size_bytes += 4096;
+	refuse_frames(&p, "ring of 524289 blocks: the kernel handles at most 524288; use blocks of at least 8192 "
+			  "bytes, or a ring size of at most 2147483648 is allowed");
+}
+
+static void wants_no_more_frames_than_the_kernel_keeps_track_of(void **state)
+{
+	struct fancap_frame_params p = usual_frames();
+
+	(void)state;
+	p.reserve_bytes = 0;
+	p.block_bytes = 8192;
+	p.frame_bytes = 64;
+	p.size_bytes = 262144ull * 8192;
+	accept_frames(&p);
+	p.size_bytes += 8192;
+	refuse_frames(&p, "ring of 33554560 frames: the kernel handles at most 33554432; a ring size of at most "
+			  "2147483648 is allowed, or larger frames");
+}
+
+static void finds_the_frame_for_a_packet(void **state)
+{
+	(void)state;
+	assert_int_equal(fancap_geometry_frame_bytes(FANCAP_V1, 0, 0), 80);
+	assert_int_equal(fancap_geometry_frame_bytes(FANCAP_V1, 1, 0), 96);
+	assert_int_equal(fancap_geometry_frame_bytes(FANCAP_V2, 16, 0), 96);
+	assert_int_equal(fancap_geometry_frame_bytes(FANCAP_V2, 1514, 2), 1600);
+	assert_int_equal(fancap_geometry_frame_bytes(FANCAP_V2, UINT32_MAX, 0), UINT32_MAX);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -293,6 +459,15 @@ int main(void)
 		cmocka_unit_test(wants_a_whole_number_of_blocks),
 		cmocka_unit_test(wants_no_more_blocks_than_the_kernel_counts),
 		cmocka_unit_test(computes_large_rings_in_64_bits),
+		cmocka_unit_test(plans_frames_of_versions_1_and_2),
+		cmocka_unit_test(wants_frames_that_hold_their_headers),
+		cmocka_unit_test(wants_frames_at_multiples_of_16),
+		cmocka_unit_test(wants_frames_within_a_block),
+		cmocka_unit_test(wants_frames_in_valid_blocks),
+		cmocka_unit_test(wants_frames_whose_packets_the_kernel_can_place),
+		cmocka_unit_test(wants_a_table_of_blocks_that_the_kernel_can_allocate),
+		cmocka_unit_test(wants_no_more_frames_than_the_kernel_keeps_track_of),
+		cmocka_unit_test(finds_the_frame_for_a_packet),
 	};
 
 	return cmocka_run_group_tests_name("geometry", tests, find_page_size, NULL);

@@ -6,6 +6,7 @@
 #include <linux/if_packet.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "fancap/geometry.h"
@@ -112,7 +113,7 @@ static void refuses_frames_that_do_not_fit_the_blocks(void **state)
 	assert_int_equal(request(&req, 0), -EINVAL);
 }
 
-static int request_frames(unsigned frame_bytes, unsigned frames, int reserve)
+static int request_v3_frames(unsigned frame_bytes, unsigned frames, int reserve)
 {
 	struct tpacket_req3 req = one_block(4096);
 
@@ -130,17 +131,17 @@ static void has_bounds_where_we_take_them_to_be(void **state)
 	if (sysconf(_SC_PAGESIZE) != 4096)
 		return;
 	assert_int_equal(request(&req, 0), 0); /* one page; a step of 16 on: see above */
-	assert_int_equal(request_frames(80, 51, 0), 0); /* 68 bytes of headers, rounded up to 16 */
-	assert_int_equal(request_frames(64, 64, 0), -EINVAL);
-	assert_int_equal(request_frames(80, 51, 12), 0); /* with the reserve: 80 */
-	assert_int_equal(request_frames(80, 51, 13), -EINVAL);
-	assert_int_equal(request_frames(2048, 2, 0), 0);
-	assert_int_equal(request_frames(2048 - 16, 2, 0), 0); /* need not divide the block */
-	assert_int_equal(request_frames(2048 - 8, 2, 0), -EINVAL);
-	assert_int_equal(request_frames(2048, 1, 0), -EINVAL); /* exactly as many as there are */
-	assert_int_equal(request_frames(2048, 3, 0), -EINVAL);
-	assert_int_equal(request_frames(4096, 1, 0), 0);
-	assert_int_equal(request_frames(4096 + 16, 1, 0), -EINVAL); /* none fits */
+	assert_int_equal(request_v3_frames(80, 51, 0), 0); /* 68 bytes of headers, rounded up to 16 */
+	assert_int_equal(request_v3_frames(64, 64, 0), -EINVAL);
+	assert_int_equal(request_v3_frames(80, 51, 12), 0); /* with the reserve: 80 */
+	assert_int_equal(request_v3_frames(80, 51, 13), -EINVAL);
+	assert_int_equal(request_v3_frames(2048, 2, 0), 0);
+	assert_int_equal(request_v3_frames(2048 - 16, 2, 0), 0); /* need not divide the block */
+	assert_int_equal(request_v3_frames(2048 - 8, 2, 0), -EINVAL);
+	assert_int_equal(request_v3_frames(2048, 1, 0), -EINVAL); /* exactly as many as there are */
+	assert_int_equal(request_v3_frames(2048, 3, 0), -EINVAL);
+	assert_int_equal(request_v3_frames(4096, 1, 0), 0);
+	assert_int_equal(request_v3_frames(4096 + 16, 1, 0), -EINVAL); /* none fits */
 	req.tp_block_size = 0x7FFFF000 + 0x1000u; /* an int, for the kernel */
 	assert_int_equal(request(&req, 0), -EINVAL);
 	req = one_block(4096);
@@ -185,6 +186,116 @@ static void drops_everything_behind_too_great_a_reserve(void **state)
 	link_delete("gk0");
 }
 
+/* --- frames: V1 and V2 ------------------------------------------------------------------------------------------ */
+
+static int request_frames(enum fancap_version version, const struct tpacket_req *req, int reserve)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), v = (int)version, r;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_VERSION, &v, sizeof(v)), 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve)), 0);
+	r = setsockopt(fd, SOL_PACKET, PACKET_RX_RING, req, sizeof(*req)) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+/* Ask the plan and, with the same figures, the kernel. */
+static void ask_both(const struct fancap_frame_params *p, int expected)
+{
+	const struct tpacket_req req = {
+		.tp_block_size = p->block_bytes,
+		.tp_block_nr = (unsigned)(p->size_bytes / p->block_bytes),
+		.tp_frame_size = p->frame_bytes,
+		.tp_frame_nr = (unsigned)(p->size_bytes / p->block_bytes) * (p->block_bytes / p->frame_bytes)};
+	struct fancap_frame_geometry g;
+	struct fancap_error err = {""};
+	int r = fancap_geometry_frames(p, &g, &err);
+
+	if (r != (expected < 0 ? -EINVAL : 0))
+		fail_msg("we say %d: %s", r, err.text);
+	assert_int_equal(request_frames(p->version, &req, p->reserve_bytes), expected);
+	if (r == 0)
+		assert_memory_equal(&g.req, &req, sizeof(req));
+}
+
+static void agrees_on_frames_at_every_bound(void **state)
+{
+	static const struct {
+		uint32_t blocks, block_bytes, frame_bytes;
+		uint16_t reserve_bytes;
+		int expected;
+	} rows[] = {
+		{4, 4096, 2048, 0, 0},
+		{4, 4096 + 16, 2048, 0, -EINVAL},  /* no whole pages */
+		{4, 12288, 2048, 0, 0},		   /* whole pages, no power of two */
+		{1, 4096, 64, 0, 0},		   /* the least frame */
+		{1, 4096, 48, 0, -EINVAL},
+		{1, 4096, 64, 12, 0},		   /* 52 + 12 */
+		{1, 4096, 64, 13, -EINVAL},
+		{1, 4096, 4096, 4044, 0},	   /* nothing but headers */
+		{1, 4096, 4096, 4045, -EINVAL},
+		{4, 4096, 1040, 0, 0},		   /* does not divide the block size */
+		{4, 4096, 1048, 0, -EINVAL},	   /* no multiple of 16 */
+		{4, 4096, 4096, 0, 0},		   /* a block a frame */
+		{4, 4096, 4112, 0, -EINVAL},	   /* would straddle blocks */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * N_ELEMENTS(rows); i++) {
+		struct fancap_frame_params p = {
+			.version = i % 2 == 0 ? FANCAP_V1 : FANCAP_V2,
+			.block_bytes = rows[i / 2].block_bytes,
+			.size_bytes = (uint64_t)rows[i / 2].blocks * rows[i / 2].block_bytes,
+			.frame_bytes = rows[i / 2].frame_bytes, .reserve_bytes = rows[i / 2].reserve_bytes};
+
+		ask_both(&p, rows[i / 2].expected);
+	}
+}
+
+static void refuses_a_wrong_count_of_frames(void **state)
+{
+	struct tpacket_req req = {
+		.tp_block_size = 4096, .tp_block_nr = 4, .tp_frame_size = 1040, .tp_frame_nr = 12};
+
+	(void)state;
+	assert_int_equal(request_frames(FANCAP_V2, &req, 0), 0);
+	req.tp_frame_nr = 11;
+	assert_int_equal(request_frames(FANCAP_V2, &req, 0), -EINVAL);
+	req.tp_frame_nr = 15; /* as if blocks did not matter: 16384 / 1040 */
+	assert_int_equal(request_frames(FANCAP_V1, &req, 0), -EINVAL);
+}
+
+/* At the bound the ring takes 2 GiB. */
+static bool has_memory(void)
+{
+	struct sysinfo info;
+
+	assert_int_equal(sysinfo(&info), 0);
+	if (sysconf(_SC_PAGESIZE) == 4096 && (uint64_t)info.freeram * info.mem_unit >= 6ull << 30)
+		return true;
+	print_message("not 6 GiB free, in pages of 4 KiB: not tested\n");
+	return false;
+}
+
+static void agrees_on_the_most_blocks_and_frames(void **state)
+{
+	/* Both bounds at once: 524288 blocks of 64 frames, 32 Mi frames. */
+	struct fancap_frame_params p = {.version = FANCAP_V2, .block_bytes = 4096, .frame_bytes = 64,
+					.size_bytes = 524288ull * 4096};
+
+	(void)state;
+	if (has_memory())
+		ask_both(&p, 0);
+	p.size_bytes += 4096;
+	ask_both(&p, -ENOMEM);
+	/* Blocks enough, too many frames. */
+	p.block_bytes = 8192;
+	p.size_bytes = 262145ull * 8192;
+	if (has_memory())
+		ask_both(&p, -ENOMEM);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -194,6 +305,9 @@ int main(void)
 		cmocka_unit_test(refuses_frames_that_do_not_fit_the_blocks),
 		cmocka_unit_test(has_bounds_where_we_take_them_to_be),
 		cmocka_unit_test(drops_everything_behind_too_great_a_reserve),
+		cmocka_unit_test(agrees_on_frames_at_every_bound),
+		cmocka_unit_test(refuses_a_wrong_count_of_frames),
+		cmocka_unit_test(agrees_on_the_most_blocks_and_frames),
 	};
 
 	if (!netns_enter())

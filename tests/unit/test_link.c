@@ -60,6 +60,7 @@ static void knows_ethernet_up_and_down(void **state)
 	assert_false(link.up);
 	assert_int_equal(link.mtu, 1400);
 	assert_int_equal(link.linktype, FANCAP_LINKTYPE_ETHERNET);
+	assert_int_equal(link.type, FANCAP_RAW);
 	assert_int_equal(link.reserve_bytes, 2);
 	run("ip link set lk0 up");
 	assert_true(query("lk0").up);
@@ -92,20 +93,28 @@ static void knows_a_tunnel_without_link_layer(void **state)
 		return;
 	link = query("lktun");
 	assert_int_equal(link.linktype, FANCAP_LINKTYPE_RAW);
+	assert_int_equal(link.type, FANCAP_RAW);
 	assert_int_equal(link.reserve_bytes, 0);
 	close(fd);
 }
 
-static void refuses_other_kinds_of_link(void **state)
+static void captures_other_kinds_of_link_cooked(void **state)
 {
+	static const unsigned long kinds[] = {ARPHRD_PPP, ARPHRD_SIT, ARPHRD_IPGRE, ARPHRD_INFINIBAND, ARPHRD_VOID};
 	int fd = tun_open("lktun");
 
 	(void)state;
 	if (fd < 0)
 		return;
-	assert_int_equal(ioctl(fd, TUNSETLINK, (unsigned long)ARPHRD_PPP), 0);
-	check_failure("lktun", -EOPNOTSUPP, "link type 512 (ARPHRD_) cannot be recorded: Ethernet, loopback and "
-					    "raw IP (tun) can");
+	for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
+		struct fancap_link link;
+
+		assert_int_equal(ioctl(fd, TUNSETLINK, kinds[i]), 0);
+		link = query("lktun");
+		assert_int_equal(link.linktype, FANCAP_LINKTYPE_LINUX_SLL2);
+		assert_int_equal(link.type, FANCAP_DGRAM);
+		assert_int_equal(link.reserve_bytes, 0);
+	}
 	close(fd);
 }
 
@@ -130,7 +139,7 @@ int main(void)
 		cmocka_unit_test(knows_loopback),
 		cmocka_unit_test(knows_ethernet_up_and_down),
 		cmocka_unit_test(knows_a_tunnel_without_link_layer),
-		cmocka_unit_test(refuses_other_kinds_of_link),
+		cmocka_unit_test(captures_other_kinds_of_link_cooked),
 		cmocka_unit_test(tells_of_an_interface_that_is_not_there),
 		cmocka_unit_test(refuses_a_name_too_long),
 	};

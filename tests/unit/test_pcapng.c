@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/unit/unit.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "fancap/pcapng.h"
 
@@ -408,6 +410,99 @@ static void keeps_texts_of_the_greatest_size(void **state)
 	free(text);
 }
 
+/* --- cooked packets ---------------------------------------------------------------------------------------------- */
+
+static struct sockaddr_ll link_of(void)
+{
+	return (struct sockaddr_ll){
+		.sll_family = AF_PACKET, .sll_protocol = htons(0x86DD), .sll_ifindex = 0x01020304,
+		.sll_hatype = 512, .sll_pkttype = PACKET_OUTGOING, .sll_halen = 6,
+		.sll_addr = {0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xEE, 0xEE}};
+}
+
+static struct fancap_packet cooked_of(const struct sockaddr_ll *link, uint32_t caplen)
+{
+	struct fancap_packet packet = packet_of(caplen);
+
+	packet.cooked = true;
+	packet.mac_len = 0;
+	packet.type = link->sll_pkttype;
+	packet.link = link;
+	return packet;
+}
+
+static void writes_an_sll2_header(void **state)
+{
+	static const uint8_t expected[] = {
+		0x86, 0xDD, 0, 0, 1, 2, 3, 4, /* protocol, reserved, interface */
+		2, 0, 4, 6,		      /* device type, kind, address length */
+		0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0, 0,
+	};
+	const struct sockaddr_ll link = link_of();
+	const struct fancap_packet packet = cooked_of(&link, 10);
+	uint8_t dst[FANCAP_PCAPNG_SLL2_MAX];
+
+	(void)state;
+	assert_int_equal(fancap_pcapng_sll2(dst, &packet), sizeof(expected));
+	assert_memory_equal(dst, expected, sizeof(expected));
+}
+
+static void writes_a_tag_behind_the_sll2_header(void **state)
+{
+	static const uint8_t tag[] = {0xE0, 0x05, 0x86, 0xDD};
+	const struct sockaddr_ll link = link_of();
+	struct fancap_packet packet = cooked_of(&link, 10);
+	uint8_t dst[FANCAP_PCAPNG_SLL2_MAX];
+
+	(void)state;
+	packet.vlan_tpid = 0x88A8;
+	packet.vlan_tci = 0xE005;
+	assert_int_equal(fancap_pcapng_sll2(dst, &packet), 24);
+	assert_int_equal(dst[0] << 8 | dst[1], 0x88A8);
+	assert_memory_equal(dst + 20, tag, sizeof(tag));
+}
+
+static void cuts_an_address_too_long_for_sll2(void **state)
+{
+	struct sockaddr_ll link = link_of();
+	const struct fancap_packet packet = cooked_of(&link, 10);
+	uint8_t dst[FANCAP_PCAPNG_SLL2_MAX];
+
+	(void)state;
+	link.sll_halen = 255;
+	assert_int_equal(fancap_pcapng_sll2(dst, &packet), 20);
+	assert_int_equal(dst[11], 8);
+	assert_memory_equal(dst + 12, link.sll_addr, 8);
+}
+
+static void keeps_snaplen_bytes_of_header_and_packet(void **state)
+{
+	const struct sockaddr_ll link = link_of();
+	uint8_t head[FANCAP_PCAPNG_SLL2_MAX];
+
+	(void)state;
+	for (unsigned tagged = 0; tagged < 2; tagged++) {
+		struct fancap_packet packet = cooked_of(&link, 40);
+		uint32_t n;
+
+		packet.len = 1000;
+		packet.vlan_tpid = tagged ? 0x8100 : 0;
+		n = (uint32_t)fancap_pcapng_sll2(head, &packet);
+		for (uint32_t snaplen = 1; snaplen < 80; snaplen++) {
+			uint32_t kept = snaplen < n + 40 ? snaplen : n + 40;
+			size_t bytes;
+			uint8_t *block = epb(&packet, snaplen, 0, &bytes);
+
+			assert_int_equal(word(block, 20), kept);
+			assert_int_equal(word(block, 24), n + 1000);
+			assert_memory_equal(block + 28, head, kept < n ? kept : n);
+			if (kept > n)
+				assert_memory_equal(block + 28 + n, frame, kept - n);
+			free(block);
+		}
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -431,6 +526,10 @@ int main(void)
 		cmocka_unit_test(cuts_oversize_texts_of_a_section),
 		cmocka_unit_test(cuts_oversize_texts_of_an_interface),
 		cmocka_unit_test(keeps_texts_of_the_greatest_size),
+		cmocka_unit_test(writes_an_sll2_header),
+		cmocka_unit_test(writes_a_tag_behind_the_sll2_header),
+		cmocka_unit_test(cuts_an_address_too_long_for_sll2),
+		cmocka_unit_test(keeps_snaplen_bytes_of_header_and_packet),
 	};
 
 	return cmocka_run_group_tests_name("pcapng", tests, NULL, NULL);

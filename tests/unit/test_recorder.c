@@ -487,6 +487,30 @@ static void drops_told_in_a_lost_buffer_are_told_again(void **state)
 	assert_int_equal(found.accepted, 29);
 }
 
+static void statistics_that_were_not_written_are_told_by_the_next(void **state)
+{
+	struct test_block block;
+
+	(void)state;
+	fill_block(&block, 10);
+	test_block_slot(&block, 4)->tp_snaplen = UINT32_MAX; /* 6 are discarded */
+	recorder_block(fx.recorder, block.bytes, block.size);
+	test_block_done(&block);
+	ledger_set_kernel(fx.ledger, &(struct fancap_stats){.drops = 7});
+	record(1);
+	recorder_flush(fx.recorder);
+	limit_file_size(committed().segment_bytes);
+	recorder_rotate(fx.recorder);
+	limit_file_size(RLIM_INFINITY);
+	record(1);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+	assert_int_equal(found.packets, 6);
+	assert_int_equal(found.delivered, 1); /* the first file has no statistics */
+	assert_int_equal(found.osdrop, 7);
+	assert_int_equal(found.accepted, 1 + 6 + 7);
+}
+
 static void a_folder_that_vanished_is_made_again(void **state)
 {
 	char command[512];
@@ -557,41 +581,60 @@ static void a_full_disk_is_counted_and_recording_resumes(void **state)
 /* All blocks of a ring's life: any worker finds them there until they are done with. */
 static struct test_block blocks[KILL_BLOCKS];
 
-static void record_from(uint64_t position, int progress_fd)
+static void record_from(uint64_t position)
 {
 	for (; position < KILL_BLOCKS; position++) {
 		recorder_block(fx.recorder, blocks[position].bytes, blocks[position].size);
 		if (position % 3 == 0)
 			recorder_flush(fx.recorder);
-		if (progress_fd >= 0 && write(progress_fd, "", 1) != 1)
-			_exit(1);
 	}
 }
 
-/* A worker that is killed while it records the so many blocks. */
-static void record_and_be_killed(unsigned after_blocks, unsigned microseconds)
+/* One block for every byte from the parent, who is told of each. */
+static void __attribute__((noreturn)) record_as_told(int go_fd, int done_fd)
 {
-	int pipe_fds[2], status;
+	char byte;
+
+	open_recorder();
+	for (uint64_t position = committed().block; position < KILL_BLOCKS; position++) {
+		if (read(go_fd, &byte, 1) != 1)
+			_exit(1);
+		recorder_block(fx.recorder, blocks[position].bytes, blocks[position].size);
+		if (position % 3 == 0)
+			recorder_flush(fx.recorder);
+		if (write(done_fd, "", 1) != 1)
+			_exit(1);
+	}
+	recorder_close(fx.recorder);
+	_exit(0);
+}
+
+/* A worker that is killed so long after it began the next block, or while it writes, or finishes its file. */
+static void record_and_be_killed(unsigned whole_blocks, unsigned microseconds)
+{
+	int go[2], done[2], status;
 	char byte;
 	pid_t pid;
 
-	assert_int_equal(pipe(pipe_fds), 0);
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(done), 0);
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		close(pipe_fds[0]);
-		open_recorder();
-		record_from(committed().block, pipe_fds[1]);
-		recorder_close(fx.recorder);
-		_exit(0);
+		close(go[1]);
+		close(done[0]);
+		record_as_told(go[0], done[1]);
 	}
-	close(pipe_fds[1]);
-	for (unsigned i = 0; i < after_blocks && read(pipe_fds[0], &byte, 1) == 1; i++)
+	close(go[0]);
+	close(done[1]);
+	for (unsigned i = 0; i < whole_blocks && write(go[1], "", 1) == 1 && read(done[0], &byte, 1) == 1; i++)
 		;
+	(void)!write(go[1], "", 1);
 	usleep(microseconds);
 	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	close(pipe_fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(go[1]);
+	close(done[0]);
 }
 
 static void nothing_is_lost_or_doubled_by_killed_workers(void **state)
@@ -602,6 +645,7 @@ static void nothing_is_lost_or_doubled_by_killed_workers(void **state)
 	recorder_close(fx.recorder);
 	fx.recorder = NULL;
 	fx.settings.rotate_size_bytes = 150000; /* so that some die while rotating */
+	signal(SIGPIPE, SIG_IGN);
 	for (unsigned i = 0; i < KILL_BLOCKS; i++)
 		fill_block(&blocks[i], KILL_PACKETS);
 	srand(1);
@@ -609,7 +653,7 @@ static void nothing_is_lost_or_doubled_by_killed_workers(void **state)
 		record_and_be_killed((unsigned)rand() % 12, (unsigned)rand() % 300);
 	assert_true(killed > 20);
 	open_recorder();
-	record_from(committed().block, -1);
+	record_from(committed().block);
 	close_and_read();
 	assert_each_once(KILL_BLOCKS * KILL_PACKETS);
 	assert_int_equal(committed().packets_written, found.packets);
@@ -659,12 +703,60 @@ static void a_segment_renamed_before_the_ledger_knew_is_left(void **state)
 	assert_int_equal(committed().segment_state, SEGMENT_OPEN);
 	open_recorder();
 	assert_int_equal(committed().segment_state, SEGMENT_NONE);
+	assert_int_equal(fx.errors, 0); /* no failure, so no pause in recording either */
 	fx.next_seq = 3;
 	fx.time_ns++;
 	record(2);
 	close_and_read();
 	assert_int_equal(found.files, 2);
 	assert_each_once(5);
+}
+
+/* Leave as a killed worker does: the file is open, and nobody said so. */
+static void record_and_vanish(unsigned packets)
+{
+	int status;
+	pid_t pid;
+
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		open_recorder();
+		record(packets);
+		recorder_flush(fx.recorder);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	fx.next_seq += packets;
+	fx.time_ns += packets;
+}
+
+static void a_successor_goes_on_in_the_same_file(void **state)
+{
+	(void)state;
+	record_and_vanish(3);
+	open_recorder();
+	record(2);
+	close_and_read();
+	assert_int_equal(found.files, 1);
+	assert_each_once(5);
+	assert_int_equal(found.delivered, 5);
+}
+
+static void a_successor_with_another_filter_begins_a_new_file(void **state)
+{
+	(void)state;
+	record_and_vanish(3);
+	snprintf(fx.settings.filter, sizeof(fx.settings.filter), "udp");
+	open_recorder();
+	record(2);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+	assert_each_once(5);
+	assert_int_equal(found.delivered, 5);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -689,11 +781,14 @@ int main(void)
 		TEST(a_failed_write_is_counted_and_recording_resumes),
 		TEST(while_waiting_to_retry_packets_are_counted),
 		TEST(drops_told_in_a_lost_buffer_are_told_again),
+		TEST(statistics_that_were_not_written_are_told_by_the_next),
 		TEST(a_folder_that_vanished_is_made_again),
 		TEST(a_full_disk_is_counted_and_recording_resumes),
 		TEST(nothing_is_lost_or_doubled_by_killed_workers),
 		TEST(a_name_claimed_but_not_created_is_given_up),
 		TEST(a_segment_renamed_before_the_ledger_knew_is_left),
+		TEST(a_successor_goes_on_in_the_same_file),
+		TEST(a_successor_with_another_filter_begins_a_new_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

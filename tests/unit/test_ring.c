@@ -191,6 +191,44 @@ static void describes_a_frame(void **state)
 	capture_close(&c);
 }
 
+/* Bytes that a block's header and slots take, by their own offsets: the last packet has none. */
+static uint32_t bytes_taken(const void *block)
+{
+	const struct tpacket_hdr_v1 *header = &((const struct tpacket_block_desc *)block)->hdr.bh1;
+	uint32_t offset = header->offset_to_first_pkt;
+	const struct tpacket3_hdr *slot = NULL;
+
+	for (uint32_t i = 0; i < header->num_pkts; i++) {
+		slot = (const struct tpacket3_hdr *)((const uint8_t *)block + offset);
+		offset += slot->tp_next_offset;
+	}
+	return slot == NULL ? offset : offset + ((slot->tp_mac + slot->tp_snaplen + 7u) & ~7u);
+}
+
+/* As the kernel's psock_tpacket: 100 packets, sequence numbers one apart, lengths that add up. */
+static void blocks_are_numbered_and_their_lengths_add_up(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	capture_open_small(&c);
+	while (c.walked < 100) {
+		send_frames(&c, 4, 60 + c.sent);
+		while (c.walked < c.sent) {
+			uint64_t position = take(&c); /* which checks the sequence number */
+			const void *block = fancap_ring_block(&c.ring, position);
+
+			assert_int_equal(((const struct tpacket_block_desc *)block)->hdr.bh1.blk_len,
+					 bytes_taken(block));
+			fancap_ring_release(&c.ring, position);
+		}
+	}
+	assert_int_equal(c.walked, 100);
+	read_stats(&c);
+	assert_int_equal(c.stats.packets, 100);
+	capture_close(&c);
+}
+
 static void wraps_after_last_block(void **state)
 {
 	struct capture c;
@@ -553,6 +591,7 @@ int main(void)
 		cmocka_unit_test(gives_nothing_before_traffic),
 		cmocka_unit_test(gives_frames_whole_and_in_order),
 		cmocka_unit_test(describes_a_frame),
+		cmocka_unit_test(blocks_are_numbered_and_their_lengths_add_up),
 		cmocka_unit_test(wraps_after_last_block),
 		cmocka_unit_test(release_stores_exactly_zero),
 		cmocka_unit_test(may_be_released_out_of_order),

@@ -19,10 +19,54 @@
 
 static char *folder;
 
+/* --- what reaches the disk, in order: the linker leads these calls to us (-Wl,--wrap) --- */
+
+static char calls[16];
+static int fdatasync_error;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+
+static void note_call(const char *name)
+{
+	assert_true(strlen(calls) + 1 < sizeof(calls));
+	strcat(calls, name);
+}
+
+int __wrap_fdatasync(int fd)
+{
+	note_call("d");
+	if (fdatasync_error == 0)
+		return __real_fdatasync(fd);
+	errno = fdatasync_error;
+	return -1;
+}
+
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	note_call(S_ISDIR(st.st_mode) ? "F" : "f");
+	return __real_fsync(fd);
+}
+
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+	note_call("r");
+	return __real_renameat2(from_fd, from, to_fd, to, flags);
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	folder = folder_make();
+	calls[0] = '\0';
+	fdatasync_error = 0;
 	return 0;
 }
 
@@ -109,6 +153,43 @@ static void finishing_gives_the_final_name(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed */
 }
 
+static void finishing_syncs_the_file_before_its_name_and_the_folder_after(void **state)
+{
+	int fd = segment_create(folder, PATH);
+
+	(void)state;
+	assert_int_equal(segment_finish(fd, folder, PATH), 0);
+	assert_string_equal(calls, "drF");
+}
+
+/* What is perhaps not on the disk does not get the name of what is. */
+static void a_file_that_cannot_be_synced_is_not_finished(void **state)
+{
+	int fd = segment_create(folder, PATH);
+
+	(void)state;
+	fdatasync_error = EIO;
+	assert_int_equal(segment_finish(fd, folder, PATH), -EIO);
+	assert_true(exists(PATH, SEGMENT_PART));
+	assert_false(exists(PATH, ""));
+}
+
+static void finishing_spares_another_file_of_that_name(void **state)
+{
+	char full[512];
+	int fd = segment_create(folder, PATH), other;
+
+	(void)state;
+	assert_int_equal(segment_write(fd, "ours", 4, 0), 0);
+	snprintf(full, sizeof(full), "%s/" PATH, folder);
+	other = open(full, O_WRONLY | O_CREAT, 0640);
+	assert_int_equal(write(other, "another's", 9), 9);
+	close(other);
+	assert_int_equal(segment_finish(fd, folder, PATH), -EEXIST);
+	assert_int_equal(size_of(PATH, ""), 9);
+	assert_int_equal(size_of(PATH, SEGMENT_PART), 4);
+}
+
 static void finishing_a_vanished_file_is_an_error(void **state)
 {
 	int fd = segment_create(folder, PATH);
@@ -133,6 +214,19 @@ static void reopening_cuts_to_what_counts(void **state)
 	assert_int_equal(size_of(PATH, SEGMENT_PART), 4);
 	close(fd);
 	assert_int_equal(segment_reopen(folder, "2023-11-14/other.pcapng", 0), -ENOENT);
+}
+
+static void reopening_never_lengthens(void **state)
+{
+	int fd = segment_create(folder, PATH);
+
+	(void)state;
+	assert_int_equal(write(fd, "0123456789", 10), 10);
+	close(fd);
+	assert_int_equal(segment_reopen(folder, PATH, 11), -EIO);
+	fd = segment_reopen(folder, PATH, 10);
+	assert_true(fd >= 0);
+	close(fd);
 }
 
 static void a_write_goes_on_after_a_partial_one(void **state)
@@ -182,8 +276,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(creating_makes_missing_folders, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_of_that_name_is_not_touched, setup, teardown),
 		cmocka_unit_test_setup_teardown(finishing_gives_the_final_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(finishing_syncs_the_file_before_its_name_and_the_folder_after,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_that_cannot_be_synced_is_not_finished, setup, teardown),
+		cmocka_unit_test_setup_teardown(finishing_spares_another_file_of_that_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(finishing_a_vanished_file_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(reopening_cuts_to_what_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(reopening_never_lengthens, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_goes_on_after_a_partial_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_device_is_no_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_an_empty_part_is_removed, setup, teardown),

@@ -258,7 +258,7 @@ static void nesting_of_32_is_read_and_of_33_refused(void **state)
 
 static void brackets_in_strings_are_no_nesting(void **state)
 {
-	static const char text[] = "{\"method\":\"a.B\",\"x\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"{{{{{{{\\\\\","
+	static const char text[] = "{\"method\":\"a.B\",\"x\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{\\\\\","
 				   "\"y\":[]}";
 
 	(void)state;

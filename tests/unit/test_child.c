@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* What follows from a worker's death: the wait for its replacement, the blame. No process is started here. */
+#include "tests/unit/unit.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <time.h>
+
+#include "daemon/child.h"
+#include "daemon/log.h"
+
+#define MINUTE_NS UINT64_C(60000000000)
+
+static struct fixture {
+	struct config_interface config;
+	struct capture_ring ring;
+	struct capture capture;
+	struct child_owner owner;
+	struct child child;
+} fx;
+
+static void no_log(const struct log_message *message, void *arg)
+{
+	(void)message;
+	(void)arg;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	log_set_sink(no_log, NULL);
+	fx = (struct fixture){
+		.config = {.name = "eth0", .workers = 1},
+		.ring = {.ledger = ledger_map()},
+		.owner = {.base = event_base_new()},
+	};
+	fx.capture = (struct capture){.config = &fx.config, .rings = &fx.ring};
+	return child_init(&fx.child, &fx.owner, &fx.capture, 0);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	child_done(&fx.child);
+	event_base_free(fx.owner.base);
+	ledger_unmap(fx.ring.ledger);
+	return 0;
+}
+
+/* It ran for so long, then died of a signal. */
+static void die_of(int number, uint64_t lived_ns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	fx.child.started_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - lived_ns;
+	child_reaped(&fx.child, number);
+}
+
+static void die_after(uint64_t lived_ns)
+{
+	die_of(SIGKILL, lived_ns);
+}
+
+/* @return milliseconds until the replacement is started */
+static long wait_ms(void)
+{
+	struct timeval due, now;
+
+	child_restart_later(&fx.child);
+	assert_true(evtimer_pending(fx.child.restart_event, &due));
+	gettimeofday(&now, NULL);
+	evtimer_del(fx.child.restart_event);
+	return (due.tv_sec - now.tv_sec) * 1000 + (due.tv_usec - now.tv_usec) / 1000;
+}
+
+static void patience_doubles_up_to_a_limit(void **state)
+{
+	long expected = 100;
+
+	(void)state;
+	for (int death = 0; death < 12; death++) {
+		die_after(0);
+		assert_in_range(wait_ms(), expected * 9 / 10, expected * 11 / 10);
+		expected = expected * 2 < 30000 ? expected * 2 : 30000;
+	}
+}
+
+static void a_minute_of_health_restores_it(void **state)
+{
+	(void)state;
+	for (int death = 0; death < 5; death++) {
+		die_after(MINUTE_NS - 1000000000u);
+		wait_ms();
+	}
+	assert_true(wait_ms() > 2000);
+	die_after(MINUTE_NS);
+	assert_in_range(wait_ms(), 80, 110);
+}
+
+static void only_what_it_did_itself_is_held_against_its_block(void **state)
+{
+	(void)state;
+	for (int death = 0; death < 3; death++) {
+		ledger_set_attempt(fx.ring.ledger, 7);
+		die_of(SIGKILL, 0);
+	}
+	assert_false(ledger_block_is_poison(fx.ring.ledger, 7));
+	for (int death = 0; death < 2; death++) {
+		ledger_set_attempt(fx.ring.ledger, 7);
+		die_of(SIGSEGV, 0);
+	}
+	assert_true(ledger_block_is_poison(fx.ring.ledger, 7));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(patience_doubles_up_to_a_limit),
+		TEST(a_minute_of_health_restores_it),
+		TEST(only_what_it_did_itself_is_held_against_its_block),
+	};
+
+	return cmocka_run_group_tests_name("child", tests, NULL, NULL);
+}
