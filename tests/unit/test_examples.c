@@ -152,16 +152,22 @@ static void transmit_says_what_is_wrong(void **state)
 static void fanout_shares_packets_among_members(void **state)
 {
 	unsigned long members[3] = {0}, kernel = 0, dropped = 1;
-	FILE *pipe = example_start("fanout lb 3 2 ex1");
+	FILE *pipe = example_start("fanout lb 3 3 ex1");
+	uint8_t bytes[100];
 	const char *says;
 	char line[64];
+	int sender;
 
 	(void)state;
 	assert_non_null(fgets(line, sizeof(line), pipe));
 	assert_has(line, "of 3 members is open");
-	for (int i = 0; i < 100; i++)
-		send_three();
+	sender = sender_open("ex0");
+	for (uint32_t i = 0; i < 300; i++) {
+		frame_numbered(bytes, sizeof(bytes), i);
+		sender_send(sender, bytes, sizeof(bytes));
+	}
 	says = example_end(pipe, 0);
+	close(sender);
 	for (int i = 0; i < 3; i++) {
 		char start[32];
 
