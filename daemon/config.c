@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config_source.h"
-#include "daemon/config_validate.h"
+#include "daemon/config/source.h"
+#include "daemon/config/validate.h"
 
 /** What `workers: auto` makes at most of an interface without cpus. */
 #define WORKERS_AUTO_MAX 16u

@@ -5,7 +5,7 @@
  * By hand, from a build folder made with CC=clang:
  *   clang -g -fsanitize=fuzzer,address,undefined -include autoconfig.h -I../lib -I.. \
  *     -DFANCAP_SYSCONFDIR='"/etc"' -DFANCAP_LOCALSTATEDIR='"/var"' -DFANCAP_RUNSTATEDIR='"/run"' \
- *     ../tests/fuzz/fuzz_config.c ../daemon/config*.c ../daemon/units.c \
+ *     ../tests/fuzz/fuzz_config.c ../daemon/config*.c ../daemon/config/units.c \
  *     ../lib/error.c ../lib/fanout.c ../lib/filter.c ../lib/geometry.c -lcyaml -lyaml -lpcap
  *   ./a.out -max_len=4096 CORPUS ../tests/unit/config
  */

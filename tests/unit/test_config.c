@@ -15,7 +15,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "daemon/config_source.h"
+#include "daemon/config/source.h"
 #include "tests/unit/config_help.h"
 
 #define NOBODY 65534

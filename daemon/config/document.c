@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "daemon/config_document.h"
+#include "daemon/config/document.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "daemon/config_types.h"
+#include "daemon/config/types.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -312,7 +312,7 @@ static int path_check(const struct config_option *option, const char *text, uint
 
 const struct config_type config_type_path = {.is_text = true, .parse = path_check};
 
-/** What a path or an expression has to be like depends on the mode: config_validate.c. */
+/** What a path or an expression has to be like depends on the mode: validate.c. */
 static int program_check(const struct config_option *option, const char *text, uint64_t *ret,
 			 struct fancap_error *err)
 {

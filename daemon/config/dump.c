@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config_schema.h"
+#include "daemon/config/schema.h"
 
 static const cyaml_config_t save_config = {
 	.mem_fn = cyaml_mem,

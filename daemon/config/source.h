@@ -2,8 +2,8 @@
 #ifndef DAEMON_CONFIG_SOURCE_H
 #define DAEMON_CONFIG_SOURCE_H
 
-#include "daemon/config_document.h"
-#include "daemon/config_schema.h"
+#include "daemon/config/document.h"
+#include "daemon/config/schema.h"
 
 /** One file's options as texts, and the document that tells where they stand. */
 struct config_source {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "daemon/units.h"
+#include "daemon/config/units.h"
 
 #include <errno.h>
 #include <inttypes.h>

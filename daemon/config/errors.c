@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "daemon/config_errors.h"
+#include "daemon/config/errors.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

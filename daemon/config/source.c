@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "daemon/config_source.h"
+#include "daemon/config/source.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config_check.h"
+#include "daemon/config/check.h"
 
 /* config_check_form() has named the unknown keys already; leaving them out lets the rest be checked. */
 static const cyaml_config_t load_config = {

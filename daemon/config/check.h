@@ -4,7 +4,7 @@
 
 #include <cyaml/cyaml.h>
 
-#include "daemon/config_document.h"
+#include "daemon/config/document.h"
 
 /**
  * Check a document's form against a schema of mappings, lists and strings: unknown and double keys, wrong kinds.

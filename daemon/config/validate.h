@@ -3,7 +3,7 @@
 #define DAEMON_CONFIG_VALIDATE_H
 
 #include "daemon/config.h"
-#include "daemon/config_errors.h"
+#include "daemon/config/errors.h"
 
 struct config_document;
 

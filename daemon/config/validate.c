@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "daemon/config_validate.h"
+#include "daemon/config/validate.h"
 
 #include <string.h>
 
-#include "daemon/config_document.h"
-#include "daemon/config_schema.h"
+#include "daemon/config/document.h"
+#include "daemon/config/schema.h"
 #include "fancap/fanout_program.h"
 #include "fancap/geometry.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "daemon/config_check.h"
+#include "daemon/config/check.h"
 
 #include <errno.h>
 #include <stdarg.h>

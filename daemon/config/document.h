@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <yaml.h>
 
-#include "daemon/config_errors.h"
+#include "daemon/config/errors.h"
 
 /** One configuration file: its bytes, and its YAML tree, which knows where everything stands. */
 struct config_document {

@@ -2,7 +2,7 @@
 #ifndef DAEMON_CONFIG_TYPES_H
 #define DAEMON_CONFIG_TYPES_H
 
-#include "daemon/config_schema.h"
+#include "daemon/config/schema.h"
 
 extern const struct config_type config_type_integer;  ///< min to max
 extern const struct config_type config_type_workers;  ///< min to max, or `auto`: 0

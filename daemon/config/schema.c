@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "daemon/config_schema.h"
+#include "daemon/config/schema.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -10,7 +10,7 @@
 #include <syslog.h>
 
 #include "daemon/config.h"
-#include "daemon/config_types.h"
+#include "daemon/config/types.h"
 #include "fancap/filter.h"
 
 #define KiB 1024ull
@@ -25,7 +25,7 @@
 /* --- the options ---
  *
  * This is the list to add to. A row is all that parsing, defaults, checks and --dump-config need; config/fancapd.yaml
- * must explain it (a test looks), and what depends on other options is checked in config_validate.c.
+ * must explain it (a test looks), and what depends on other options is checked in validate.c.
  */
 
 static const struct config_word direction_words[] = {
