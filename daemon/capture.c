@@ -44,8 +44,14 @@ static int check_cpus(const struct config_interface *interface, struct fancap_er
 {
 	cpu_set_t usable;
 
-	if (sched_getaffinity(0, sizeof(usable), &usable) < 0)
-		return -errno;
+	if (interface->n_cpus == 0)
+		return 0;
+	if (sched_getaffinity(0, sizeof(usable), &usable) < 0) {
+		int r = -errno;
+
+		fancap_error_set(err, "%s: cpus: cannot see which are ours to use: %s", interface->name, strerror(-r));
+		return r;
+	}
 	for (size_t i = 0; i < interface->n_cpus; i++) {
 		if (!CPU_ISSET(interface->cpus[i], &usable)) {
 			fancap_error_set(err, "%s: cpus: CPU %u is not there, or not ours to use; %d CPUs are",

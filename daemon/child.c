@@ -178,9 +178,11 @@ int child_start(struct child *child)
 	child->channel_fd = fds[0];
 	child->channel_event = event_new(child->owner->base, fds[0], EV_READ | EV_PERSIST, on_channel, child);
 	if (child->channel_event == NULL || event_add(child->channel_event, NULL) < 0) {
-		/* Seen by the worker as the end of its channel: it leaves, and is replaced. */
+		/*
+		 * Seen by the worker as the end of its channel: it leaves, and is replaced. It has been started all the
+		 * same; nobody may start a second one on its ring meanwhile.
+		 */
 		close_channel(child);
-		return -ENOMEM;
 	}
 	return 0;
 }

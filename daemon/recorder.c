@@ -126,15 +126,19 @@ static void segment_publish(struct recorder *rec)
 	segment_forget(rec);
 }
 
-/* After a failed write: cut the file back to whole records, and leave it at that. */
+/* After a failed write: cut the file back to whole records, and leave it at that. One that ends torn stays .part. */
 static void segment_abandon(struct recorder *rec)
 {
 	if (rec->fd < 0)
 		return;
-	if (ftruncate(rec->fd, (off_t)rec->committed.segment_bytes) < 0)
-		log_printf(LOG_ERR, NULL, &rec->params.log, "%s/%s: cannot be cut to its last whole record: %s",
-			   rec->params.folder, ledger_segment_path(rec->ledger), strerror(errno));
-	segment_publish(rec);
+	if (ftruncate(rec->fd, (off_t)rec->committed.segment_bytes) == 0) {
+		segment_publish(rec);
+		return;
+	}
+	log_printf(LOG_ERR, NULL, &rec->params.log, "%s/%s: cannot be cut to its last whole record: %s; it stays .part",
+		   rec->params.folder, ledger_segment_path(rec->ledger), strerror(errno));
+	close(rec->fd);
+	segment_forget(rec);
 }
 
 static uint64_t interval_end(const struct recorder *rec, uint64_t start_ns)
