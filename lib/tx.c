@@ -278,8 +278,8 @@ static void move_up(struct fancap_tx *tx, uint64_t to)
 
 /*
  * tpacket_snd() leaves at the first wrong frame, marks it, and stays there: later calls find no SEND_REQUEST in it and
- * send nothing, for ever, until that very frame holds a good packet. So the packets behind it move up by one; the kernel
- * has not looked at them yet.
+ * send nothing, for ever, until that very frame holds a good packet. So the packets behind it move up by one; the
+ * kernel has not looked at them yet.
  *
  * @return false: it was not a wrong frame that stopped it
  */
@@ -311,8 +311,8 @@ static uint64_t follow_kernel(struct fancap_tx *tx)
 }
 
 /*
- * With PACKET_LOSS a skipped frame looks like a sent one. All there is to know is how many bytes were accepted (nothing,
- * if an error was returned instead); an empty packet does not even show there.
+ * With PACKET_LOSS a skipped frame looks like a sent one. All there is to know is how many bytes were accepted
+ * (nothing, if an error was returned instead); an empty packet does not even show there.
  */
 static void settle_loss(struct fancap_tx *tx, uint64_t from, uint64_t bytes, int accepted)
 {

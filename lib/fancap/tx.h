@@ -27,7 +27,7 @@ struct fancap_tx_params {
 
 /** What became of a packet. */
 enum fancap_tx_fate {
-	FANCAP_TX_SENT,	   ///< handed over, and the kernel is done with it (a link without carrier, say, still drops it)
+	FANCAP_TX_SENT,	   ///< handed over, and the kernel is done with it (without carrier it is lost all the same)
 	FANCAP_TX_WRONG,   ///< not sent: longer than the MTU allows, shorter than a link-layer header, bad offset
 	FANCAP_TX_UNKNOWN, ///< only with packet_loss: sent or skipped, in a send that skipped some
 };
@@ -57,7 +57,7 @@ void *fancap_tx_frame(struct fancap_tx *tx);
 /**
  * Hand the frame that fancap_tx_frame() gave to the kernel; it leaves with the next fancap_tx_send().
  *
- * @param len    bytes of the packet; not checked against anything but the frame's own room, so that the kernel has its say
+ * @param len    bytes of the packet; checked against the frame's own room only, so that the kernel has its say
  * @param offset where the data begins, counted from what fancap_tx_frame() gave (only with custom_offset, else 0)
  * @return 0; -EMSGSIZE does not fit the frame; -EINVAL an offset without custom_offset; -ENOBUFS there was no frame
  */

@@ -63,7 +63,8 @@ static void gives_a_power_of_two_exactly(void **state)
 
 static void every_plan_suits_the_kernel(void **state)
 {
-	static const uint32_t sizes[] = {1, 19, 20, 21, 60, 1514, 2000, 4048, 4049, 4064, 4065, 9018, 65535, 65554, 131072};
+	static const uint32_t sizes[] = {1, 19, 20, 21, 60, 1514, 2000, 4048, 4049, 4064, 4065,
+					 9018, 65535, 65554, 131072};
 	static const uint32_t counts[] = {1, 2, 3, 7, 100, 255, 1000};
 
 	for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {

@@ -88,7 +88,7 @@ static unsigned insist(struct tx_pair *pair, bool wait, int refusal)
 }
 
 /*
- * No carrier is not "down". The driver refuses packets until the kernel has noticed; from then on it takes them and drops
+ * No carrier is not "down". The driver refuses packets until the kernel has noticed; from then on it takes and drops
  * them, and to us they were sent.
  */
 static void without_carrier_packets_count_as_sent(void **state)
