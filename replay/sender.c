@@ -51,6 +51,7 @@ static int open_ring(const struct sender_params *params, struct fancap_tx **ret,
 		.packet_max = params->packet_max,
 		.packets = ring_packets(params->packet_max),
 		.skip_wrong = true,
+		.copy = true, /* feed_fit() sees to the lengths */
 		.qdisc_bypass = !params->qdisc,
 	};
 
