@@ -13,6 +13,9 @@
 /* Products of times, counts and millionths take more than 64 bits. */
 __extension__ typedef unsigned __int128 wide;
 
+/* Numbers that take no more digits: far more than allowed, and still to be multiplied by a thousand million. */
+#define DIGITS_MAX ((wide)MILLIONTHS_MAX * 100000000u)
+
 static const struct {
 	const char *text;
 	struct speed speed;
@@ -43,7 +46,7 @@ static const struct {
 static const char *digits(const char *text, wide *value, wide *scale)
 {
 	for (; *text >= '0' && *text <= '9'; text++) {
-		if (*value > MILLIONTHS_MAX)
+		if (*value > DIGITS_MAX)
 			continue;
 		*value = *value * 10 + (wide)(*text - '0') * MILLION;
 		*scale *= 10;
@@ -51,8 +54,8 @@ static const char *digits(const char *text, wide *value, wide *scale)
 	return text;
 }
 
-/* A decimal number in millionths; what is smaller is cut off. @return where its unit begins, NULL: no number */
-static const char *number(const char *text, wide *ret)
+/* A decimal number: *ret_value / *ret_scale millionths. @return where its unit begins, NULL: no number */
+static const char *number(const char *text, wide *ret_value, wide *ret_scale)
 {
 	wide value = 0, ignored = 1, scale = 1;
 	const char *end = digits(text, &value, &ignored);
@@ -66,7 +69,8 @@ static const char *number(const char *text, wide *ret)
 		if (end == fraction)
 			return NULL;
 	}
-	*ret = value / scale;
+	*ret_value = value;
+	*ret_scale = scale;
 	return end;
 }
 
@@ -81,8 +85,8 @@ static int refuse(const char *text, int error, struct fancap_error *err)
 
 int speed_parse(const char *text, struct speed *ret, struct fancap_error *err)
 {
+	wide value = 0, scale = 1;
 	const char *unit;
-	wide value;
 
 	for (size_t i = 0; i < N_ELEMENTS(words); i++) {
 		if (strcmp(text, words[i].text) == 0) {
@@ -90,11 +94,11 @@ int speed_parse(const char *text, struct speed *ret, struct fancap_error *err)
 			return 0;
 		}
 	}
-	unit = number(text, &value);
+	unit = number(text, &value, &scale);
 	for (size_t i = 0; unit != NULL && i < N_ELEMENTS(units); i++) {
 		if (strcmp(unit, units[i].text) != 0)
 			continue;
-		value *= units[i].multiple;
+		value = value * units[i].multiple / scale;
 		if (value == 0 || value > MILLIONTHS_MAX)
 			return refuse(text, ERANGE, err);
 		*ret = (struct speed){units[i].kind, (uint64_t)value};
