@@ -194,6 +194,12 @@ void fancap_filter_done(struct fancap_filter *filter)
 	*filter = (struct fancap_filter){0};
 }
 
+bool fancap_filter_matches(const struct fancap_filter *filter, const uint8_t *data, uint32_t caplen, uint32_t len)
+{
+	return filter->prog.len == 0 ||
+	       bpf_filter((const struct bpf_insn *)filter->prog.filter, data, len, caplen) != 0;
+}
+
 int fancap_filter_attach(int fd, const struct fancap_filter *filter)
 {
 	int unused = 0;

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +12,11 @@
 #include "fancap/geometry_tx.h"
 #include "fancap/tx.h"
 #include "tx_frame.h"
+
+/* In front of each packet with `copy`. */
+#define COPY_HEADER_BYTES ((uint32_t)sizeof(struct virtio_net_hdr))
+/* An ordinary frame with its tags; longer ones leave the rest as fragments, since that much memory in one piece is dear. */
+#define COPY_MAX 1536u
 
 /* What the kernel keeps in a status besides flags about timestamps. */
 #define STATUS_MASK (TP_STATUS_SEND_REQUEST | TP_STATUS_SENDING | TP_STATUS_WRONG_FORMAT)
@@ -31,6 +37,7 @@ struct fancap_tx {
 	struct sockaddr_ll address; /* DGRAM: where to, told with every send */
 	enum fancap_version version;
 	bool dgram, custom_offset, skip_wrong, packet_loss;
+	uint32_t header_bytes; /* COPY_HEADER_BYTES or 0 */
 
 	uint64_t reaped; /* the oldest packet whose fate was not asked for */
 	uint64_t kernel; /* the first one not accepted; where tpacket_snd() goes on */
@@ -63,7 +70,7 @@ static uint32_t status_at(const struct fancap_tx *tx, uint64_t position)
 
 static uint32_t len_at(const struct fancap_tx *tx, uint64_t position)
 {
-	return tx_frame_len(tx->version, frame_at(tx, position));
+	return tx_frame_len(tx->version, frame_at(tx, position)) - tx->header_bytes;
 }
 
 static int set_int(int fd, int option, int value)
@@ -85,6 +92,10 @@ static int set_options(int fd, const struct fancap_tx_params *params, const char
 	if (r == 0 && params->packet_loss) {
 		*step = "PACKET_LOSS";
 		r = set_int(fd, PACKET_LOSS, 1);
+	}
+	if (r == 0 && params->copy) {
+		*step = "PACKET_VNET_HDR";
+		r = set_int(fd, PACKET_VNET_HDR, 1);
 	}
 	if (r == 0 && params->qdisc_bypass) {
 		*step = "PACKET_QDISC_BYPASS";
@@ -166,8 +177,15 @@ static int plan(const struct fancap_tx_params *params, struct fancap_geometry_tx
 		struct fancap_error *err)
 {
 	const struct fancap_ring_tx_params wanted = {
-		.version = params->version, .packet_max = params->packet_max, .packets = params->packets};
+		.version = params->version,
+		.packet_max = params->packet_max + (params->copy ? COPY_HEADER_BYTES : 0),
+		.packets = params->packets,
+	};
 
+	if (params->copy && (params->type != FANCAP_RAW || params->custom_offset)) {
+		fancap_error_set(err, "%s: copied packets are of RAW sockets, without custom offsets", params->interface);
+		return -EINVAL;
+	}
 	if (params->address_bytes > sizeof(params->address)) {
 		fancap_error_set(err, "%s: an address of %u bytes: at most %zu are allowed",
 				 params->interface, params->address_bytes, sizeof(params->address));
@@ -200,6 +218,7 @@ int fancap_tx_open(const struct fancap_tx_params *params, struct fancap_tx **ret
 		.custom_offset = params->custom_offset,
 		.skip_wrong = params->skip_wrong,
 		.packet_loss = params->packet_loss,
+		.header_bytes = params->copy ? COPY_HEADER_BYTES : 0,
 	};
 	r = set_up(tx, params, &step);
 	if (r < 0) {
@@ -244,22 +263,33 @@ void *fancap_tx_frame(struct fancap_tx *tx)
 {
 	if (fancap_tx_pending(tx) >= frames(tx))
 		return NULL;
-	return (uint8_t *)frame_at(tx, tx->head) + tx->geometry.data_offset;
+	return (uint8_t *)frame_at(tx, tx->head) + tx->geometry.data_offset + tx->header_bytes;
+}
+
+/* In front of the packet: how much of it to copy. @return bytes of packet and header */
+static uint32_t put_header(const struct fancap_tx *tx, void *frame, uint32_t len)
+{
+	struct virtio_net_hdr header = {.hdr_len = (uint16_t)(len < COPY_MAX ? len : COPY_MAX)};
+
+	if (tx->header_bytes != 0)
+		memcpy((uint8_t *)frame + tx->geometry.data_offset, &header, sizeof(header));
+	return len + tx->header_bytes;
 }
 
 int fancap_tx_queue(struct fancap_tx *tx, uint32_t len, uint32_t offset)
 {
 	uint32_t from_frame = tx->geometry.data_offset + offset;
+	uint32_t room = tx->geometry.room - tx->header_bytes;
 	void *frame;
 
 	if (offset != 0 && !tx->custom_offset)
 		return -EINVAL;
-	if (offset > tx->geometry.room || len > tx->geometry.room - offset || from_frame > UINT16_MAX)
+	if (offset > room || len > room - offset || from_frame > UINT16_MAX)
 		return -EMSGSIZE;
 	if (fancap_tx_frame(tx) == NULL)
 		return -ENOBUFS;
 	frame = frame_at(tx, tx->head++);
-	tx_frame_describe(tx->version, frame, len, (uint16_t)from_frame);
+	tx_frame_describe(tx->version, frame, put_header(tx, frame, len), (uint16_t)from_frame);
 	tx_frame_set_status(tx->version, frame, TP_STATUS_SEND_REQUEST);
 	return 0;
 }

@@ -2,6 +2,7 @@
 #ifndef FANCAP_FILTER_H
 #define FANCAP_FILTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <linux/filter.h>
 
@@ -38,6 +39,14 @@ int fancap_filter_compile(const char *expression, int linktype, uint32_t snaplen
 
 /** Free it. A zero-initialised one is fine. */
 void fancap_filter_done(struct fancap_filter *filter);
+
+/**
+ * Run a program over a packet in memory; it must have been compiled without an interface.
+ *
+ * @param caplen bytes at data
+ * @param len    bytes that the packet has or had
+ */
+bool fancap_filter_matches(const struct fancap_filter *filter, const uint8_t *data, uint32_t caplen, uint32_t len);
 
 /** Attach to a socket, replacing what is there in one step; an empty filter detaches. @return 0 or -errno */
 int fancap_filter_attach(int fd, const struct fancap_filter *filter);

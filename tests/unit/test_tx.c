@@ -325,6 +325,32 @@ static void bypasses_the_qdisc(void **state)
 	tx_pair_close(&pair);
 }
 
+/* Copied or not, packets are the same, and wrong ones are found; lengths are the caller's. */
+static void copies_packets(void **state)
+{
+	struct fancap_tx_params params = tx_params(tx_version(state), 8);
+	struct tx_pair pair;
+
+	params.copy = true;
+	params.skip_wrong = true;
+	tx_pair_open(&pair, &params);
+	assert_int_equal(fancap_tx_queue(pair.tx, params.packet_max + 4096, 0), -EMSGSIZE);
+	for (uint32_t i = 0; i < PACKETS; i += 4) {
+		for (uint32_t n = i; n < i + 4; n++)
+			tx_queue(&pair, n, len_of(n));
+		tx_queue(&pair, 1000, TX_ETHER - 1);
+		assert_int_equal(fancap_tx_send(pair.tx, true),
+				 len_of(i) + len_of(i + 1) + len_of(i + 2) + len_of(i + 3));
+		tx_reap_all(&pair);
+	}
+	assert_int_equal(pair.sent, PACKETS);
+	assert_int_equal(pair.wrong, PACKETS / 4);
+	for (uint32_t i = 0; i < PACKETS; i++)
+		tx_expect(&pair, i, len_of(i));
+	tx_expect_silence(&pair);
+	tx_pair_close(&pair);
+}
+
 static void receives_nothing(void **state)
 {
 	struct fancap_tx_params params = tx_params(tx_version(state), 2);
@@ -356,6 +382,18 @@ static void expect_refusal(const struct fancap_tx_params *params, int error, con
 	assert_int_equal(fd_count(), fds);
 	assert_int_equal(fancap_tx_open(params, &tx, NULL), error);
 	assert_int_equal(fd_count(), fds);
+}
+
+static void copies_only_raw_packets_at_the_usual_offset(void **state)
+{
+	struct fancap_tx_params params = tx_params(FANCAP_V2, 8);
+
+	(void)state;
+	params.copy = params.custom_offset = true;
+	expect_refusal(&params, -EINVAL, "copied packets are of RAW sockets");
+	params.custom_offset = false;
+	params.type = FANCAP_DGRAM;
+	expect_refusal(&params, -EINVAL, "copied packets are of RAW sockets");
 }
 
 static void failing_leaves_nothing_behind(void **state)
@@ -434,6 +472,8 @@ int main(void)
 		EACH_VERSION(dgram_sends_from_any_offset),
 		EACH_VERSION(sends_vlan_tags_in_band),
 		EACH_VERSION(bypasses_the_qdisc),
+		EACH_VERSION(copies_packets),
+		cmocka_unit_test(copies_only_raw_packets_at_the_usual_offset),
 		EACH_VERSION(receives_nothing),
 		EACH_VERSION(failing_leaves_nothing_behind),
 		EACH_VERSION(closing_leaves_nothing_behind),

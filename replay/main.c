@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <signal.h>
+#include <stdio.h>
+
+#include "replay/replay.h"
+
+static volatile int stop;
+
+static void on_signal(int number)
+{
+	stop = number;
+}
+
+/* Not restarting: a read from a pipe or a sleep ends. */
+static void catch_signals(void)
+{
+	const struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	struct fancap_error err = {""};
+	struct options options;
+
+	if (options_parse(argc, argv, &options, &err) < 0) {
+		if (err.text[0] != '\0')
+			fprintf(stderr, "fancap-replay: %s\n", err.text);
+		fprintf(stderr, "Usage: fancap-replay [OPTION]... FILE... IFACE; see fancap-replay --help\n");
+		return REPLAY_USAGE;
+	}
+	switch (options.action) {
+	case OPTIONS_HELP: options_print_help(stdout); return REPLAY_OK;
+	case OPTIONS_VERSION:
+		printf("fancap-replay %s\nfeatures: %s\n", PACKAGE_VERSION, FANCAP_FEATURES);
+		return REPLAY_OK;
+	case OPTIONS_REPLAY: break;
+	}
+	catch_signals();
+	return replay_run(&options, &stop, stdout, stderr);
+}

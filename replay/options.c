@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "replay/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+
+/** An option: one row for parser and help. */
+struct option_row {
+	struct option option;
+	const char *argument;
+	const char *help;
+};
+
+static const struct option_row rows[] = {
+	{{"speed", required_argument, NULL, 's'}, "SPEED", "how fast to send, see below; default: recorded"},
+	{{"loop", required_argument, NULL, 'l'}, "N", "send everything N times, 0: until stopped; default: 1"},
+	{{"preload", no_argument, NULL, 'p'}, NULL, "read all packets into memory first"},
+	{{"filter", required_argument, NULL, 'f'}, "EXPR", "send only what this libpcap filter lets through"},
+	{{"qdisc", no_argument, NULL, 'q'}, NULL,
+	 "through the queueing discipline: slower, but tcpdump on IFACE sees it"},
+	{{"force", no_argument, NULL, 'F'}, NULL, "even if a default route of this machine leads through IFACE"},
+	{{"json", no_argument, NULL, 'j'}, NULL, "report in JSON"},
+	{{"help", no_argument, NULL, 'h'}, NULL, "print this"},
+	{{"version", no_argument, NULL, 'V'}, NULL, "print version and features"},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static const char about[] =
+	"Usage: fancap-replay [OPTION]... FILE... IFACE\n\n"
+	"Sends the packets of capture files (pcap, pcapng; - is standard input) on an interface. Several files are\n"
+	"merged by time.\n\nOptions:\n";
+
+static const char details[] =
+	"\nSPEED is one of\n"
+	"  recorded           with the gaps that the files have\n"
+	"  0.5x, 10x          these gaps, so many times as fast\n"
+	"  50000pps, 1.2Mpps  packets per second\n"
+	"  100Mbit, 1.5Gbit   bits per second, of the frames as they are in the file\n"
+	"  top                as fast as it goes; --preload makes it faster\n"
+	"\nPackets that are truncated in the file, of another link type than IFACE, or too long or too short for it are\n"
+	"skipped and counted, never changed. A frame check sequence in the file is left out. A damaged file ends the\n"
+	"replay where the damage is; with --preload nothing is sent.\n"
+	"\nExit status: 0 sent, 1 failed (damaged file, no packet sent, ...), 2 usage, 130 and 143 stopped by SIGINT and\n"
+	"SIGTERM, after the report.\n";
+
+void options_print_help(FILE *out)
+{
+	fputs(about, out);
+	for (size_t i = 0; i < ROWS; i++) {
+		char usage[64];
+
+		snprintf(usage, sizeof(usage), "--%s%s%s", rows[i].option.name, rows[i].argument ? " " : "",
+			 rows[i].argument ? rows[i].argument : "");
+		fprintf(out, "  %-16s %s\n", usage, rows[i].help);
+	}
+	fputs(details, out);
+}
+
+static int parse_loops(const char *text, uint64_t *ret, struct fancap_error *err)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
+		fancap_error_set(err, "--loop '%s': a whole number is wanted, 0: until stopped", text);
+		return -EINVAL;
+	}
+	*ret = n;
+	return 0;
+}
+
+/* @return 0 or -EINVAL */
+static int take(struct options *options, int option, const char *value, struct fancap_error *err)
+{
+	switch (option) {
+	case 's': return speed_parse(value, &options->speed, err) < 0 ? -EINVAL : 0;
+	case 'l': return parse_loops(value, &options->loops, err);
+	case 'f': options->filter = value; return 0;
+	case 'p': options->preload = true; return 0;
+	case 'q': options->qdisc = true; return 0;
+	case 'F': options->force = true; return 0;
+	case 'j': options->json = true; return 0;
+	case 'h': options->action = OPTIONS_HELP; return 0;
+	case 'V': options->action = OPTIONS_VERSION; return 0;
+	default: return -EINVAL;
+	}
+}
+
+int options_parse(int argc, char **argv, struct options *ret, struct fancap_error *err)
+{
+	struct options options = {.speed = SPEED_AS_RECORDED, .loops = 1};
+	struct option table[ROWS + 1] = {{0}};
+	int option;
+
+	for (size_t i = 0; i < ROWS; i++)
+		table[i] = rows[i].option;
+	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		if (take(&options, option, optarg, err) < 0)
+			return -EINVAL;
+		if (options.action != OPTIONS_REPLAY)
+			break;
+	}
+	if (options.action == OPTIONS_REPLAY && argc - optind < 2) {
+		fancap_error_set(err, "at least one FILE and the IFACE are wanted");
+		return -EINVAL;
+	}
+	if (options.action == OPTIONS_REPLAY) {
+		options.paths = (const char *const *)argv + optind;
+		options.n_paths = (size_t)(argc - 1 - optind);
+		options.interface = argv[argc - 1];
+	}
+	*ret = options;
+	return 0;
+}

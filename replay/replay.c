@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "replay/replay.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "replay/clock.h"
+#include "replay/feed.h"
+#include "replay/report.h"
+#include "replay/route.h"
+#include "replay/sender.h"
+
+#define PROGRESS_NS (CLOCK_NS_PER_S / 5)
+/* At top speed the clock is looked at now and then only. */
+#define PROGRESS_PACKETS 1024u
+
+struct replay {
+	const struct options *options;
+	const volatile int *stop;
+	FILE *err;
+	struct feed *feed;
+	struct sender *sender;
+	struct schedule schedule;
+	struct report report;
+	uint64_t put;	   /* packets given to the sender */
+	uint64_t start_ns; /* CLOCK_MONOTONIC */
+	uint64_t progress_ns; /* when to show it next; UINT64_MAX: never */
+};
+
+/* --- setting up -------------------------------------------------------------------------------------- */
+
+static int check_interface(const struct options *options, struct fancap_link *ret, struct fancap_error *err)
+{
+	struct fancap_error why = {""};
+	int r = fancap_link_query(options->interface, ret, &why);
+
+	if (r < 0) {
+		fancap_error_set(err, "%s: %.200s", options->interface, why.text);
+	} else if (!ret->up) {
+		fancap_error_set(err, "%s: is down", options->interface);
+		r = -ENETDOWN;
+	} else if (!options->force && route_is_default(options->interface)) {
+		fancap_error_set(err, "%s: a default route of this machine leads through it; --force sends all the same",
+				 options->interface);
+		r = -EPERM;
+	}
+	return r;
+}
+
+/* Files are opened before the ring is made: what is wrong with them is said even to who may not send. */
+static int set_up(struct replay *replay, struct fancap_error *err)
+{
+	const struct options *options = replay->options;
+	struct feed_params feed = {
+		.paths = options->paths, .n_paths = options->n_paths, .filter = options->filter, .stop = replay->stop};
+	struct sender_params sender = {
+		.interface = options->interface, .qdisc = options->qdisc, .stop = replay->stop};
+	int r = check_interface(options, &feed.link, err);
+
+	if (r < 0)
+		return r;
+	replay->report.interface = options->interface;
+	replay->report.mtu = feed.link.mtu;
+	sender.link = feed.link;
+	sender.packet_max = feed_packet_max(&feed.link);
+	r = feed_open(&feed, &replay->feed, err);
+	if (r == 0)
+		r = sender_open(&sender, &replay->sender, err);
+	if (r == 0 && options->preload)
+		r = feed_preload(replay->feed, err);
+	/* A pipe cannot be read twice: say so before it has been read once. */
+	else if (r == 0 && options->loops != 1)
+		r = feed_rewind(replay->feed, err);
+	return r;
+}
+
+/* --- sending ----------------------------------------------------------------------------------------- */
+
+static void show_progress(struct replay *replay, uint64_t now_ns)
+{
+	if (now_ns < replay->progress_ns)
+		return;
+	replay->report.duration_ns = now_ns - replay->start_ns;
+	report_progress(&replay->report, replay->err);
+	replay->progress_ns = now_ns + PROGRESS_NS;
+}
+
+/* Wait until the packet is due; what was put before it leaves first. @return 0; -EINTR; as sender_flush() */
+static int wait_due(struct replay *replay, uint64_t offset_ns, struct fancap_error *err)
+{
+	uint64_t now = clock_now_ns(), due;
+	int r;
+
+	if (replay->start_ns == 0)
+		replay->start_ns = now;
+	due = offset_ns > UINT64_MAX - replay->start_ns ? UINT64_MAX : replay->start_ns + offset_ns;
+	if (now < due) {
+		r = sender_flush(replay->sender, &replay->report.counts, err);
+		if (r < 0)
+			return r;
+	}
+	while (now < due && *replay->stop == 0) {
+		now = clock_wait(due);
+		show_progress(replay, now);
+	}
+	if (*replay->stop != 0)
+		return -EINTR;
+	if (now - due > replay->report.late_max_ns)
+		replay->report.late_max_ns = now - due;
+	return 0;
+}
+
+static int wait_turn(struct replay *replay, const struct replay_packet *packet, struct fancap_error *err)
+{
+	uint64_t due_ns = schedule_next(&replay->schedule, packet->time_ns, packet->len);
+
+	if (replay->options->speed.kind != SPEED_TOP)
+		return wait_due(replay, due_ns, err);
+	if (replay->start_ns == 0)
+		replay->start_ns = clock_now_ns();
+	if (replay->put % PROGRESS_PACKETS == 0)
+		show_progress(replay, clock_now_ns());
+	return 0;
+}
+
+/* Everything once. @return 0; -EINTR asked to stop; -errno */
+static int send_pass(struct replay *replay, struct fancap_error *err)
+{
+	struct replay_counts *counts = &replay->report.counts;
+	struct replay_packet packet;
+	int r;
+
+	while ((r = feed_next(replay->feed, counts, &packet, err)) == 1) {
+		if (*replay->stop != 0)
+			return -EINTR;
+		r = wait_turn(replay, &packet, err);
+		if (r == 0)
+			r = sender_put(replay->sender, &packet, counts, err);
+		if (r < 0)
+			return r;
+		replay->put++;
+	}
+	return r;
+}
+
+static int send_passes(struct replay *replay, struct fancap_error *err)
+{
+	uint64_t pass = 0;
+
+	for (;;) {
+		uint64_t before = replay->put;
+		int r = send_pass(replay, err);
+
+		pass++;
+		if (r < 0 || pass == replay->options->loops || replay->put == before)
+			return r; /* a pass that sends nothing would for ever */
+		schedule_again(&replay->schedule);
+		r = feed_rewind(replay->feed, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Whatever ended it, what has been put is let go. @return as send_passes(), or what failed then */
+static int send_all(struct replay *replay, struct fancap_error *err)
+{
+	int r = send_passes(replay, err), finished;
+
+	finished = sender_finish(replay->sender, &replay->report.counts, r < 0 && r != -EINTR ? NULL : err);
+	replay->report.duration_ns = replay->start_ns != 0 ? clock_now_ns() - replay->start_ns : 0;
+	replay->report.unsent =
+		replay->put - replay->report.counts.packets_sent - replay->report.counts.skipped[SKIP_REFUSED];
+	return r < 0 ? r : finished;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------ */
+
+static void print_report(const struct replay *replay, FILE *out)
+{
+	if (replay->options->json)
+		report_print_json(&replay->report, out);
+	else
+		report_print(&replay->report, out);
+}
+
+static int conclude(const struct replay *replay, int r, const struct fancap_error *err)
+{
+	if (r < 0 && r != -EINTR && r != -ETIME) {
+		fprintf(replay->err, "fancap-replay: %s\n", err->text);
+		return REPLAY_FAILED;
+	}
+	if (*replay->stop != 0)
+		return REPLAY_SIGNAL + *replay->stop;
+	if (replay->report.counts.packets_sent == 0) {
+		fprintf(replay->err, "fancap-replay: no packet was sent\n");
+		return REPLAY_FAILED;
+	}
+	return REPLAY_OK;
+}
+
+int replay_run(const struct options *options, const volatile int *stop, FILE *out, FILE *err)
+{
+	struct replay replay = {
+		.options = options,
+		.stop = stop,
+		.err = err,
+		.report.paced = options->speed.kind != SPEED_TOP,
+		.progress_ns = isatty(fileno(err)) ? 0 : UINT64_MAX,
+	};
+	struct fancap_error why = {""};
+	int r;
+
+	schedule_init(&replay.schedule, options->speed);
+	clock_init();
+	r = set_up(&replay, &why);
+	if (r == 0) {
+		r = send_all(&replay, &why);
+		if (replay.progress_ns != UINT64_MAX)
+			report_progress_end(err);
+		print_report(&replay, out);
+	}
+	r = conclude(&replay, r, &why);
+	sender_close(replay.sender);
+	feed_close(replay.feed);
+	return r;
+}

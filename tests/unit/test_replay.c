@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The parts of fancap-replay that send nothing: options, routes, what fits, merging, the store. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "replay/feed.h"
+#include "replay/merge.h"
+#include "replay/options.h"
+#include "replay/report.h"
+#include "replay/route.h"
+#include "replay/store.h"
+#include "tests/unit/capfiles.h"
+
+#define PCAP_NS 0xA1B23C4Du
+
+/* --- options ------------------------------------------------------------------------------------------ */
+
+static int parse(const char *const *words, struct options *ret, struct fancap_error *err)
+{
+	char *argv[16];
+	int argc = 0;
+
+	for (; words[argc] != NULL; argc++)
+		argv[argc] = (char *)(uintptr_t)words[argc];
+	argv[argc] = NULL;
+	optind = 0; /* getopt starts afresh */
+	opterr = 0;
+	return options_parse(argc, argv, ret, err);
+}
+
+static void takes_every_option(void **state)
+{
+	const char *const words[] = {"fancap-replay", "--speed", "2x",	  "--loop",  "0",      "--preload", "--filter",
+				     "ip6",	      "--force", "--json", "--qdisc", "a.pcap", "b",	     "veth0", NULL};
+	struct fancap_error err = {""};
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse(words, &options, &err), 0);
+	assert_int_equal(options.action, OPTIONS_REPLAY);
+	assert_int_equal(options.speed.millionths, 2000000);
+	assert_int_equal(options.loops, 0);
+	assert_true(options.preload && options.force && options.json && options.qdisc);
+	assert_string_equal(options.filter, "ip6");
+	assert_int_equal(options.n_paths, 2);
+	assert_string_equal(options.interface, "veth0");
+}
+
+static const struct {
+	const char *words[6];
+	const char *text;
+} refused[] = {
+	{{"fancap-replay", NULL}, "at least one FILE and the IFACE"},
+	{{"fancap-replay", "a.pcap", NULL}, "at least one FILE and the IFACE"},
+	{{"fancap-replay", "--loop", "-1", "a", "b", NULL}, "--loop '-1'"},
+	{{"fancap-replay", "--loop", "1x", "a", "b", NULL}, "--loop '1x'"},
+	{{"fancap-replay", "--loop", "18446744073709551616", "a", "b", NULL}, "--loop"},
+	{{"fancap-replay", "--speed", "warp", "a", "b", NULL}, "speed 'warp': allowed are"},
+	{{"fancap-replay", "--nonsense", "a", "b", NULL}, ""},
+};
+
+static void refuses_other_command_lines(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(refused); i++) {
+		struct fancap_error err = {""};
+		struct options options;
+
+		assert_int_equal(parse(refused[i].words, &options, &err), -EINVAL);
+		assert_has(err.text, refused[i].text);
+	}
+}
+
+/* --- routes --------------------------------------------------------------------------------------------- */
+
+static const char ipv4[] =
+	"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+	"eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+	"half\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0\n"
+	"*\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n"
+	"eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
+static const char ipv6[] =
+	"00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 "
+	"00000400 00000001 00000000 00000003     eth6\n"
+	"00000000000000000000000000000000 01 00000000000000000000000000000000 00 00000000000000000000000000000000 "
+	"00000400 00000001 00000000 00000001     half\n"
+	"00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 "
+	"ffffffff 00000001 00000000 00200200       lo\n"
+	"fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 "
+	"00000100 00000001 00000000 00000001     eth1\n";
+
+static bool ask(bool (*is_default)(FILE *, const char *), const char *table, const char *interface)
+{
+	FILE *f = fmemopen((void *)(uintptr_t)table, strlen(table), "r");
+	bool found;
+
+	assert_non_null(f);
+	found = is_default(f, interface);
+	fclose(f);
+	return found;
+}
+
+static void finds_default_routes_of_both_protocols(void **state)
+{
+	(void)state;
+	assert_true(ask(route_is_default_ipv4, ipv4, "eth0"));
+	assert_true(ask(route_is_default_ipv6, ipv6, "eth6"));
+}
+
+static void takes_no_other_route_for_one(void **state)
+{
+	(void)state;
+	assert_false(ask(route_is_default_ipv4, ipv4, "half"));
+	assert_false(ask(route_is_default_ipv4, ipv4, "*"));
+	assert_false(ask(route_is_default_ipv4, ipv4, "eth1"));
+	assert_false(ask(route_is_default_ipv4, ipv4, "eth"));
+	assert_false(ask(route_is_default_ipv6, ipv6, "half"));
+	assert_false(ask(route_is_default_ipv6, ipv6, "lo"));
+	assert_false(ask(route_is_default_ipv6, ipv6, "eth1"));
+	assert_false(ask(route_is_default_ipv4, "nonsense\n\n", "eth0"));
+}
+
+/* --- what fits ------------------------------------------------------------------------------------------ */
+
+static const struct {
+	enum fancap_linktype interface;
+	uint16_t linktype;
+	uint32_t len;
+	uint16_t ethertype;
+	enum skip_reason expected;
+} fits[] = {
+	{FANCAP_LINKTYPE_ETHERNET, 1, 14, 0x0800, SKIP_REASONS},
+	{FANCAP_LINKTYPE_ETHERNET, 1, 13, 0, SKIP_TOO_SHORT},
+	{FANCAP_LINKTYPE_ETHERNET, 1, 0, 0, SKIP_TOO_SHORT},
+	{FANCAP_LINKTYPE_ETHERNET, 1, 1514, 0x0800, SKIP_REASONS},
+	{FANCAP_LINKTYPE_ETHERNET, 1, 1515, 0x0800, SKIP_TOO_LONG},
+	{FANCAP_LINKTYPE_ETHERNET, 1, 1518, 0x8100, SKIP_REASONS},
+	{FANCAP_LINKTYPE_ETHERNET, 1, 1519, 0x8100, SKIP_TOO_LONG},
+	{FANCAP_LINKTYPE_ETHERNET, 1, 1518, 0x88A8, SKIP_TOO_LONG},
+	{FANCAP_LINKTYPE_ETHERNET, 101, 100, 0, SKIP_LINK_TYPE},
+	{FANCAP_LINKTYPE_ETHERNET, 113, 100, 0, SKIP_LINK_TYPE},
+	{FANCAP_LINKTYPE_RAW, 1, 100, 0, SKIP_LINK_TYPE},
+	{FANCAP_LINKTYPE_RAW, 101, 1500, 0x8100, SKIP_REASONS},
+	{FANCAP_LINKTYPE_RAW, 101, 1501, 0x8100, SKIP_TOO_LONG},
+	{FANCAP_LINKTYPE_RAW, 228, 20, 0, SKIP_REASONS},
+	{FANCAP_LINKTYPE_RAW, 229, 40, 0, SKIP_REASONS},
+	{FANCAP_LINKTYPE_RAW, 101, 1, 0, SKIP_REASONS},
+	{FANCAP_LINKTYPE_RAW, 101, 0, 0, SKIP_TOO_SHORT},
+};
+
+static void sends_what_the_interface_takes_and_no_more(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(fits); i++) {
+		const struct fancap_link link = {.mtu = 1500, .linktype = fits[i].interface};
+		uint8_t data[2048] = {0};
+		const struct replay_packet packet = {.data = data, .len = fits[i].len};
+
+		data[12] = (uint8_t)(fits[i].ethertype >> 8);
+		data[13] = (uint8_t)fits[i].ethertype;
+		if (feed_fit(&link, fits[i].linktype, &packet) != fits[i].expected)
+			fail_msg("row %zu: %d", i, feed_fit(&link, fits[i].linktype, &packet));
+		if (fits[i].expected == SKIP_REASONS)
+			assert_true(packet.len <= feed_packet_max(&link));
+	}
+}
+
+/* --- files --------------------------------------------------------------------------------------------- */
+
+/* A path to a file in memory. */
+static void file_make(const struct test_capfile *made, char *path, size_t n)
+{
+	int fd = memfd_create("capfile", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, made->bytes, made->n), (ssize_t)made->n);
+	snprintf(path, n, "/proc/self/fd/%d", fd);
+}
+
+static void file_remove(const char *path)
+{
+	close(atoi(strrchr(path, '/') + 1));
+}
+
+#define FILES 3u
+static const uint32_t times[FILES][3] = {{1, 4, 4}, {2, 3, 9}, {4, 1, 5}};
+/* By time; among equals, by file; out of order only within the third. */
+static const uint8_t merged[] = {0x00, 0x10, 0x11, 0x01, 0x02, 0x20, 0x21, 0x22, 0x12};
+
+static void files_make(char paths[FILES][32])
+{
+	for (uint32_t f = 0; f < FILES; f++) {
+		struct test_capfile made = {.big_endian = f == 1};
+
+		capfile_pcap(&made, PCAP_NS, 1);
+		for (uint32_t i = 0; i < 3; i++)
+			capfile_pcap_packet(&made, 0, times[f][i], 20, 20, (uint8_t)(16 * f + i), 0);
+		file_make(&made, paths[f], sizeof(paths[f]));
+	}
+}
+
+static void merges_files_by_time(void **state)
+{
+	char paths[FILES][32];
+	const char *names[FILES] = {paths[0], paths[1], paths[2]};
+	struct fancap_capfile_packet packet;
+	struct merge *merge;
+
+	(void)state;
+	files_make(paths);
+	assert_int_equal(merge_open(names, FILES, &merge, NULL), 0);
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < sizeof(merged); i++) {
+			assert_int_equal(merge_next(merge, &packet, NULL), 1);
+			assert_int_equal(packet.data[0], merged[i]);
+		}
+		assert_int_equal(merge_next(merge, &packet, NULL), 0);
+		assert_int_equal(merge_next(merge, &packet, NULL), 0);
+		assert_int_equal(merge_rewind(merge, NULL), 0);
+	}
+	merge_close(merge);
+	for (size_t f = 0; f < FILES; f++)
+		file_remove(paths[f]);
+}
+
+static struct feed *feed_make(const char *const *paths, size_t n, const char *filter, const volatile int *stop)
+{
+	const struct feed_params params = {.paths = paths, .n_paths = n, .filter = filter, .stop = stop,
+					   .link = {.mtu = 1500, .linktype = FANCAP_LINKTYPE_ETHERNET}};
+	struct fancap_error err = {""};
+	struct feed *feed;
+
+	if (feed_open(&params, &feed, &err) < 0)
+		fail_msg("%s", err.text);
+	return feed;
+}
+
+static void gives_the_same_from_memory_as_from_files(void **state)
+{
+	char paths[FILES][32];
+	const char *names[FILES] = {paths[0], paths[1], paths[2]};
+	volatile int stop = 0;
+
+	(void)state;
+	files_make(paths);
+	for (unsigned preload = 0; preload < 2; preload++) {
+		struct feed *feed = feed_make(names, FILES, "ether[0] & 0x0f != 1", &stop);
+		struct replay_counts counts = {0};
+		struct replay_packet packet;
+		unsigned n = 0;
+
+		if (preload)
+			assert_int_equal(feed_preload(feed, NULL), 0);
+		for (unsigned pass = 0; pass < 3; pass++) {
+			for (size_t i = 0; i < sizeof(merged); i++) {
+				if ((merged[i] & 0x0F) == 1)
+					continue;
+				assert_int_equal(feed_next(feed, &counts, &packet, NULL), 1);
+				assert_int_equal(packet.data[0], merged[i]);
+				assert_int_equal(packet.data[19], (uint8_t)(merged[i] + 19));
+				assert_int_equal(packet.time_ns, times[merged[i] >> 4][merged[i] & 0x0F]);
+				n++;
+			}
+			assert_int_equal(feed_next(feed, &counts, &packet, NULL), 0);
+			assert_int_equal(feed_rewind(feed, NULL), 0);
+		}
+		assert_int_equal(n, 18);
+		assert_int_equal(counts.skipped[SKIP_FILTER], 9);
+		feed_close(feed);
+	}
+	for (size_t f = 0; f < FILES; f++)
+		file_remove(paths[f]);
+}
+
+static void gives_nothing_behind_the_damage(void **state)
+{
+	struct test_capfile made;
+	struct fancap_error err = {""};
+	struct replay_counts counts = {0};
+	struct replay_packet packet;
+	char path[32];
+	const char *paths[] = {path};
+	volatile int stop = 0;
+	struct feed *feed;
+
+	(void)state;
+	capfile_sample(0, &made);
+	capfile_set32(&made, 59, 1000000); /* the second packet's microseconds */
+	file_make(&made, path, sizeof(path));
+	feed = feed_make(paths, 1, NULL, &stop);
+	assert_int_equal(feed_next(feed, &counts, &packet, &err), 1);
+	assert_int_equal(feed_next(feed, &counts, &packet, &err), -EBADMSG);
+	assert_has(err.text, "offset 55: ");
+	assert_int_equal(feed_next(feed, &counts, &packet, &err), -EBADMSG);
+	feed_close(feed);
+	feed = feed_make(paths, 1, NULL, &stop);
+	assert_int_equal(feed_preload(feed, &err), -EBADMSG);
+	stop = 2;
+	assert_int_equal(feed_next(feed, &counts, &packet, &err), -EINTR);
+	feed_close(feed);
+	file_remove(path);
+}
+
+static void says_what_is_wrong_with_a_filter(void **state)
+{
+	const char *paths[] = {"/nowhere"};
+	struct feed_params params = {.paths = paths, .n_paths = 1, .filter = "what",
+				     .link = {.linktype = FANCAP_LINKTYPE_ETHERNET}};
+	struct fancap_error err = {""};
+	struct feed *feed;
+
+	(void)state;
+	assert_int_equal(feed_open(&params, &feed, &err), -EINVAL);
+	assert_has(err.text, "filter 'what': ");
+	params.filter = NULL;
+	assert_int_equal(feed_open(&params, &feed, &err), -ENOENT);
+	assert_string_equal(err.text, "/nowhere: No such file or directory");
+}
+
+static void stores_packets_of_any_length(void **state)
+{
+	static uint8_t data[70000];
+	struct store store = {0};
+	struct replay_packet packet;
+
+	(void)state;
+	assert_int_equal(store_next(&store, &packet), 0);
+	for (uint32_t i = 0; i < 200; i++) {
+		memset(data, (int)i, sizeof(data));
+		packet = (struct replay_packet){.data = data, .len = i * i, .time_ns = i};
+		assert_int_equal(store_add(&store, &packet), 0);
+	}
+	for (uint32_t i = 0; i < 200; i++) {
+		assert_int_equal(store_next(&store, &packet), 1);
+		assert_true(packet.len == i * i && packet.time_ns == i);
+		for (uint32_t at = 0; at < packet.len; at++)
+			assert_int_equal(packet.data[at], (uint8_t)i);
+	}
+	assert_int_equal(store_next(&store, &packet), 0);
+	store_done(&store);
+}
+
+/* --- the report ------------------------------------------------------------------------------------------ */
+
+static const struct report sample_report = {
+	.interface = "veth0", .mtu = 1500, .paced = true, .late_max_ns = 250000, .duration_ns = 2000000000,
+	.unsent = 3,
+	.counts = {.packets_sent = 3000000, .bytes_sent = 192000000,
+		   .skipped = {[SKIP_CUT] = 2, [SKIP_TOO_LONG] = 1}}};
+
+static void expect_text(void (*print)(const struct report *, FILE *), const char *expected)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	print(&sample_report, f);
+	fclose(f);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void reports_to_people_and_programs(void **state)
+{
+	(void)state;
+	expect_text(report_print, "sent     3000000 packets, 192000000 bytes in 2.000 s (1.50 Mpps, 768 Mbit/s)\n"
+				  "skipped  2 packets: truncated in the file\n"
+				  "skipped  1 packets: too long for the interface\n"
+				  "         (veth0 has an MTU of 1500 bytes)\n"
+				  "unsent   3 packets: stopped before they left\n"
+				  "late     0.250 ms at worst\n");
+	expect_text(report_print_json,
+		    "{\"sent\": 3000000, \"bytes\": 192000000, \"seconds\": 2.000000, \"skipped\": {\"filter\": 0, "
+		    "\"link_type\": 0, \"cut\": 2, \"too_long\": 1, \"too_short\": 0, \"refused\": 0}, \"unsent\": 3, "
+		    "\"late_max_us\": 250.000}\n");
+	expect_text(report_progress, "\r\033[K2.0 s: 3000000 packets, 1.50 Mpps, 768 Mbit/s");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(takes_every_option),
+		cmocka_unit_test(refuses_other_command_lines),
+		cmocka_unit_test(finds_default_routes_of_both_protocols),
+		cmocka_unit_test(takes_no_other_route_for_one),
+		cmocka_unit_test(sends_what_the_interface_takes_and_no_more),
+		cmocka_unit_test(merges_files_by_time),
+		cmocka_unit_test(gives_the_same_from_memory_as_from_files),
+		cmocka_unit_test(gives_nothing_behind_the_damage),
+		cmocka_unit_test(says_what_is_wrong_with_a_filter),
+		cmocka_unit_test(stores_packets_of_any_length),
+		cmocka_unit_test(reports_to_people_and_programs),
+	};
+
+	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
+}
