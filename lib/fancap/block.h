@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <linux/if_packet.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** One captured packet, where it lies in its block. */
 struct fancap_packet {
 	const uint8_t *data; ///< from the link-layer header on, as the kernel left it (VLAN tag perhaps taken off);
@@ -58,5 +62,9 @@ uint32_t fancap_block_packets(const void *block);
 uint64_t fancap_block_sequence(const void *block);
 /** Whether the kernel had dropped packets, not yet read from its statistics, when it retired the block. */
 bool fancap_block_losing(const void *block);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include "fancap/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Reading capture files strictly: pcap (microseconds, nanoseconds, Kuznetzov's variant; either byte order) and pcapng
  * (any number of sections and interfaces, every tsresol, enhanced, simple and obsolete packet blocks).
@@ -47,6 +51,7 @@ int fancap_capfile_open(const char *path, struct fancap_capfile **ret, struct fa
 int fancap_capfile_open_fd(int fd, const char *name, struct fancap_capfile **ret,
 			   struct fancap_error *err);
 
+/** End reading: free all, close the file. NULL is fine. */
 void fancap_capfile_close(struct fancap_capfile *file);
 
 /**
@@ -61,5 +66,9 @@ int fancap_capfile_next(struct fancap_capfile *file, struct fancap_capfile_packe
 
 /** Begin again. @return 0; -ESPIPE it is a pipe or the like; as fancap_capfile_open() */
 int fancap_capfile_rewind(struct fancap_capfile *file, struct fancap_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

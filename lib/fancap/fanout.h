@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** How the kernel spreads packets over a group; values are those of PACKET_FANOUT_*. */
 enum fancap_fanout_mode {
 	FANCAP_FANOUT_HASH = 0,	    ///< by flow, both directions to one member
@@ -28,5 +32,9 @@ const char *fancap_fanout_mode_name(enum fancap_fanout_mode mode);
 
 /** Parse a mode's name. @return 0, or -EINVAL (ret_mode untouched) */
 int fancap_fanout_mode_parse(const char *name, enum fancap_fanout_mode *ret_mode);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

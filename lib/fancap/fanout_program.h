@@ -7,6 +7,10 @@
 #include "fancap/error.h"
 #include "fancap/fanout.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /**
  * A program that chooses a packet's member: the kernel takes what it returns modulo the number of members.
  *
@@ -70,5 +74,9 @@ int fancap_fanout_program_from_fd(int fd, struct fancap_fanout_program *ret, str
 
 /** Free it. The kernel keeps what it was given. */
 void fancap_fanout_program_done(struct fancap_fanout_program *program);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

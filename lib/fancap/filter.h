@@ -8,6 +8,10 @@
 
 #include "fancap/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** The largest snaplen (bytes) we accept, as tcpdump and dumpcap: no truncation. */
 #define FANCAP_SNAPLEN_MAX 262144u
 
@@ -61,5 +65,9 @@ int fancap_filter_attach_drop_all(int fd);
  * @return 0 or -errno
  */
 int fancap_filter_lock(int fd);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

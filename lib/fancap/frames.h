@@ -8,6 +8,10 @@
 #include "fancap/geometry.h"
 #include "fancap/version.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /**
  * A frame's tp_status. Load-acquire: when TP_STATUS_USER is set, what the kernel wrote to the frame is visible.
  *
@@ -63,5 +67,9 @@ void *fancap_frames_at(const struct fancap_frames *frames, uint64_t position);
  * frames strictly in order, and drops packets while the next one is not its own.
  */
 void fancap_frames_release(const struct fancap_frames *frames, uint64_t position);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

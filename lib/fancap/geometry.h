@@ -9,6 +9,10 @@
 #include "fancap/error.h"
 #include "fancap/version.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** What a caller wants of a TPACKET_V3 receive ring. */
 struct fancap_ring_params {
 	uint64_t size_bytes;	   ///< of the whole ring: a multiple of block_bytes
@@ -67,5 +71,9 @@ int fancap_geometry_frames(const struct fancap_frame_params *params, struct fanc
 
 /** The least valid frame size that holds a packet of so many bytes whole, whatever its link-layer header. */
 uint32_t fancap_geometry_frame_bytes(enum fancap_version version, uint32_t packet_bytes, uint16_t reserve_bytes);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include "fancap/error.h"
 #include "fancap/version.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** What a caller wants of a transmit ring. */
 struct fancap_ring_tx_params {
 	enum fancap_version version;
@@ -34,5 +38,9 @@ struct fancap_geometry_tx {
  */
 int fancap_geometry_tx_plan(const struct fancap_ring_tx_params *params, struct fancap_geometry_tx *ret,
 			    struct fancap_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include "fancap/geometry.h"
 #include "fancap/version.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** A fanout group to be. */
 struct fancap_group_params {
 	const char *interface; ///< for messages
@@ -60,5 +64,9 @@ int fancap_group_gate_close(const struct fancap_group *group);
 
 /** Close every socket; the kernel frees a ring when its last mapping is gone too. An all-zero group is fine. */
 void fancap_group_close(struct fancap_group *group);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include "fancap/error.h"
 #include "fancap/version.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** LINKTYPE_ values we record; https://www.ietf.org/archive/id/draft-ietf-opsawg-pcaplinktype */
 enum fancap_linktype {
 	FANCAP_LINKTYPE_ETHERNET = 1,
@@ -34,5 +38,9 @@ struct fancap_link {
  * @return 0; -ENODEV no such interface; -errno
  */
 int fancap_link_query(const char *name, struct fancap_link *ret, struct fancap_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include "fancap/block.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * pcapng as bytes: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng. Host byte order, one section, interface 0,
  * nanosecond time stamps. Writers put a whole block at dst and return its length in bytes, a multiple of 4; the caller
@@ -83,5 +87,9 @@ struct fancap_pcapng_statistics {
 
 /** Interface Statistics Block. isb_ifrecv is left out: the kernel does not count what a filter rejects. */
 size_t fancap_pcapng_isb(void *dst, const struct fancap_pcapng_statistics *statistics);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

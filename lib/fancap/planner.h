@@ -7,6 +7,10 @@
 #include "fancap/error.h"
 #include "fancap/geometry.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /**
  * What is known of a capture to be; 0 is "not known", or the default. The ring's size or the time to be buffered has to
  * be known. Rates are of the interface, before it is shared among workers; the plan takes them to be shared evenly.
@@ -51,5 +55,9 @@ struct fancap_plan {
  * @return 0; -EINVAL values that contradict each other, do not suffice, or no ring can have; err says which
  */
 int fancap_plan(const struct fancap_plan_params *params, struct fancap_plan *ret, struct fancap_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include "fancap/block.h"
 #include "fancap/geometry.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /**
  * A mapped TPACKET_V3 receive ring: one owner at a time.
  *
@@ -54,5 +58,9 @@ void fancap_ring_release(struct fancap_ring *ring, uint64_t position);
  * handed back yet.
  */
 void fancap_ring_resume(struct fancap_ring *ring, uint64_t position);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

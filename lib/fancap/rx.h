@@ -10,6 +10,10 @@
 #include "fancap/filter.h"
 #include "fancap/version.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** What a caller wants of a receive ring of any version. */
 struct fancap_rx_params {
 	const char *interface; ///< for messages
@@ -68,5 +72,9 @@ void fancap_rx_done(struct fancap_rx *rx);
  * fancap_filter_attach(). Remains the ring's own.
  */
 int fancap_rx_fd(const struct fancap_rx *rx);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include "fancap/fanout.h"
 #include "fancap/fanout_program.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** What to check, on a veth pair of the caller's, both ends up. */
 struct fancap_selfcheck_params {
 	const char *interface; ///< the end to capture on
@@ -42,5 +46,9 @@ struct fancap_selfcheck {
  */
 int fancap_selfcheck(const struct fancap_selfcheck_params *params, struct fancap_selfcheck *ret,
 		     struct fancap_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** What the kernel counted for one socket, since the socket was made. */
 struct fancap_stats {
 	uint64_t packets; ///< passed the filter, whether there was room or not
@@ -34,5 +38,9 @@ struct fancap_rollover_stats {
  * @return 0; -EINVAL no such group; -errno (ret untouched)
  */
 int fancap_rollover_stats_read(int fd, struct fancap_rollover_stats *ret);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

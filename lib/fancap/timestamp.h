@@ -8,6 +8,10 @@
 #include "fancap/block.h"
 #include "fancap/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** Who stamped a packet. */
 enum fancap_timestamp_source {
 	FANCAP_TIMESTAMP_RING,	   ///< the kernel, when it put the packet into the ring
@@ -48,5 +52,9 @@ int fancap_timestamp_socket_early(int fd, bool early);
  * anybody but a PTP daemon; without one they count from when the device was started.
  */
 bool fancap_timestamp_plausible(uint64_t time_ns, uint64_t now_ns, uint64_t limit_ns);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

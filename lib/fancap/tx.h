@@ -8,6 +8,10 @@
 #include "fancap/error.h"
 #include "fancap/version.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /** What a caller wants of a transmit ring. */
 struct fancap_tx_params {
 	const char *interface; ///< for messages
@@ -92,5 +96,9 @@ int fancap_tx_reap(struct fancap_tx *tx, enum fancap_tx_fate *ret_fate);
 
 /** How many packets are queued, on their way, or have a fate that was not asked for. */
 uint32_t fancap_tx_pending(const struct fancap_tx *tx);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
