@@ -9,6 +9,7 @@
 #include "daemon/log.h"
 #include "daemon/paths.h"
 #include "daemon/privileges.h"
+#include "fancap/planner.h"
 #include "fancap/timestamp.h"
 
 static void fill_settings(const struct config *config, const struct config_interface *interface,
@@ -317,6 +318,26 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
 	counters->bytes_written = commit.bytes_written;
 	for (int i = 0; i < DISCARD_REASONS; i++)
 		counters->discarded_by_reason[i] = commit.discarded[i];
+}
+
+uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)
+{
+	const struct tpacket_req3 *req = &capture->geometry.req;
+	const struct fancap_plan_params params = {
+		.size_bytes = capture->geometry.map_bytes,
+		.bits_per_s = (uint64_t)capture->link.speed_mbit * 1000000u,
+		.packet_bytes = packet_bytes,
+		.snaplen = capture->config->snaplen,
+		.block_bytes = req->tp_block_size,
+		.block_timeout_ms = req->tp_retire_blk_tov,
+		.workers = capture->group.members,
+		.reserve_bytes = capture->geometry.reserve_bytes,
+	};
+	struct fancap_plan plan;
+
+	if (params.bits_per_s == 0 || fancap_plan(&params, &plan, NULL) < 0)
+		return 0;
+	return plan.stall_ns;
 }
 
 void capture_close(struct capture *capture)

@@ -68,6 +68,13 @@ uint64_t capture_delivered(const struct capture *capture, unsigned worker);
  */
 void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret);
 
+/**
+ * How long a worker may do nothing before its ring is full, at the link's speed and this mean length of packets.
+ *
+ * @return nanoseconds, 0: the link's speed is not known
+ */
+uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes);
+
 /** Close sockets, free rings. An all-zero capture is fine. */
 void capture_close(struct capture *capture);
 

@@ -23,6 +23,8 @@
 /* Workers that have not left so long after they were told to (and the block timeout) are killed. */
 #define STOP_MAX_MS 20000
 #define DROPS_LOG_SECONDS 10
+/* What packets of mixed traffic measure, about, to judge the rings by. */
+#define MEAN_PACKET_BYTES 800u
 
 struct supervisor {
 	const char *config_path;
@@ -295,6 +297,18 @@ static void log_capture(const struct capture *capture)
 		   capture->geometry.req.tp_block_nr, capture->geometry.req.tp_block_size, capture->folder);
 }
 
+/* Whether the rings are large enough is seen when it is too late, unless somebody works it out. */
+static void log_stall(const struct capture *capture)
+{
+	uint64_t stall_ns = capture_stall_ns(capture, MEAN_PACKET_BYTES);
+
+	if (stall_ns == 0)
+		return;
+	log_printf(LOG_INFO, NULL, &(struct log_context){capture->config->name, -1},
+		   "at the link's %u Mbit/s, shared evenly in packets of %u bytes, a worker may stall for %llu ms before packets are dropped",
+		   capture->link.speed_mbit, MEAN_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
+}
+
 static void on_child_ready(struct child *child, void *arg)
 {
 	struct supervisor *sup = arg;
@@ -309,8 +323,10 @@ static void on_child_ready(struct child *child, void *arg)
 		return;
 	}
 	sup->state = CONTROL_RUNNING;
-	for (size_t i = 0; i < sup->n_captures; i++)
+	for (size_t i = 0; i < sup->n_captures; i++) {
 		log_capture(&sup->captures[i]);
+		log_stall(&sup->captures[i]);
+	}
 	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
 	notify_ready();
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <string.h>
@@ -34,6 +36,25 @@ static void link_kind(int hatype, struct fancap_link *ret)
 	}
 }
 
+/* Asks twice: the first answer says, as a negative number, how long the link mode masks are that come with the second. */
+static uint32_t link_speed(int fd, const char *name)
+{
+	struct {
+		struct ethtool_link_settings settings;
+		uint32_t masks[3 * 127]; /* three of int8_t words each, at most */
+	} request = {.settings = {.cmd = ETHTOOL_GLINKSETTINGS}};
+	struct ifreq ifr = {.ifr_data = (char *)&request};
+
+	strcpy(ifr.ifr_name, name);
+	if (ioctl(fd, SIOCETHTOOL, &ifr) < 0 || request.settings.link_mode_masks_nwords >= 0)
+		return 0;
+	request.settings.cmd = ETHTOOL_GLINKSETTINGS;
+	request.settings.link_mode_masks_nwords = (int8_t)-request.settings.link_mode_masks_nwords;
+	if (ioctl(fd, SIOCETHTOOL, &ifr) < 0 || request.settings.speed == (uint32_t)SPEED_UNKNOWN)
+		return 0;
+	return request.settings.speed;
+}
+
 static int query(int fd, struct ifreq *ifr, struct fancap_link *ret)
 {
 	if (ioctl(fd, SIOCGIFINDEX, ifr) < 0)
@@ -48,6 +69,7 @@ static int query(int fd, struct ifreq *ifr, struct fancap_link *ret)
 	if (ioctl(fd, SIOCGIFHWADDR, ifr) < 0)
 		return -errno;
 	link_kind(ifr->ifr_hwaddr.sa_family, ret);
+	ret->speed_mbit = link_speed(fd, ifr->ifr_name);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct fancap_link {
 	int ifindex;
 	bool up;	///< administratively (IFF_UP)
 	unsigned mtu;	///< bytes
+	uint32_t speed_mbit; ///< of the link as it is negotiated, in Mbit/s; 0: not known (down, virtual, wireless)
 	enum fancap_linktype linktype;
 	enum fancap_socket_type type; ///< of the socket that gives this linktype
 	uint16_t reserve_bytes; ///< PACKET_RESERVE that makes packet data 4-byte aligned in the ring

@@ -161,6 +161,15 @@ def test_failing_start_does_not_wait_for_the_rings(fancapd: Fancapd, link: Link)
     assert time.monotonic() - before < 20
 
 
+def test_start_says_how_long_the_rings_last(fancapd: Fancapd, link: Link) -> None:
+    """63 blocks of 1 MiB, two workers that share a veth's 10 Gbit/s: 63 x 1 MiB x 8 / 5 Gbit/s, less what headers take."""
+    fancapd.configure(interface(link, 2, ring={"size": "64MiB", "block-size": "1MiB", "block-timeout": "100ms"}))
+    fancapd.start()
+    said = re.search(r"cap0: at the link's 10000 Mbit/s, .* may stall for (\d+) ms", fancapd.log())
+    assert said and 85 <= int(said[1]) <= 106
+    fancapd.stop()
+
+
 def test_missing_configuration_is_a_clear_error(fancapd: Fancapd) -> None:
     assert str(fancapd.config_path) in fail_to_start(fancapd)
 

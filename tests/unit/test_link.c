@@ -62,6 +62,8 @@ static void knows_ethernet_up_and_down(void **state)
 	assert_int_equal(link.linktype, FANCAP_LINKTYPE_ETHERNET);
 	assert_int_equal(link.type, FANCAP_RAW);
 	assert_int_equal(link.reserve_bytes, 2);
+	assert_int_equal(link.speed_mbit, 10000); /* what the driver says of itself */
+	assert_int_equal(query("lo").speed_mbit, 0);
 	run("ip link set lk0 up");
 	assert_true(query("lk0").up);
 	link_delete("lk0");
