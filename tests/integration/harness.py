@@ -26,6 +26,7 @@ SANITIZED = os.environ.get("FANCAP_SANITIZED") == "1"
 FANCAPD = BUILDDIR / "fancapd"
 FANCAPCTL = BUILDDIR / "fancapctl"
 TRAFFIC = BUILDDIR / "tests/tools/traffic"
+REPLAY = BUILDDIR / "fancap-replay"
 VERIFY = BUILDDIR / "tests/tools/verify"
 
 HANG_S = 60.0  # what never takes so long unless it hangs
@@ -47,7 +48,7 @@ def wait_until(probe: Callable[[], T], what: str, limit_s: float = HANG_S) -> T:
 
 def run(*command: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command that must succeed."""
-    settings: Json = {"input": "", "timeout": 5 * HANG_S, **options}
+    settings: Json = {"timeout": 5 * HANG_S, **({} if "stdin" in options else {"input": ""}), **options}
     done = subprocess.run([str(word) for word in command], text=True, capture_output=True, check=False, **settings)
     assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
@@ -167,8 +168,20 @@ class Link:
         self._senders.append(sender)
         return sender
 
-    def send(self, frames: Frames, count: int, **arguments: object) -> Json:
-        """Send frames 0 to count - 1 (or from `start`), every one of them."""
+    def send(self, frames: Frames, count: int, start: int = 0, pps: int | None = None) -> Json:
+        """Send frames `start` to start + count - 1, every one of them, as fancap-replay does."""
+        generator = subprocess.Popen([str(word) for word in (TRAFFIC, "--pcap", "-", "--count", count, "--start", start,
+                                                             *frames.arguments())], stdout=subprocess.PIPE)
+        with generator:
+            done = run(*self.namespace.command(REPLAY, "--json", "--speed", f"{pps}pps" if pps else "top", "-",
+                                               self.sender), stdin=generator.stdout)
+        assert generator.returncode == 0
+        sent = json.loads(done.stdout)
+        assert sent["sent"] == count, sent
+        return sent
+
+    def send_split(self, frames: Frames, count: int, **arguments: object) -> Json:
+        """The same by the test tool, which can do what a replay does not: send some out of another interface."""
         sent = self.start(frames, count=count, **arguments).result()
         assert sent["sent"] == count
         return sent

@@ -20,7 +20,10 @@ def record(fancapd: Fancapd, link: Link, count: int, workers: int, mode: str, *o
     since_ns = time.time_ns()
     fancapd.configure(interface(link, workers, fanout={"mode": mode}))
     fancapd.start()
-    link.send(frames, count, **traffic)
+    if traffic:
+        link.send_split(frames, count, **traffic)
+    else:
+        link.send(frames, count)
     statistics = fancapd.settle(count)
     fancapd.stop()
     return statistics, verify(fancapd.files(), frames, count, "--since", since_ns, *options)

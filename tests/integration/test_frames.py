@@ -29,7 +29,10 @@ def record(fancapd: Fancapd, link: Link, frames: Frames, seen: int, *, count: in
     """@return total counters, verify's result"""
     fancapd.configure(interface(link, **options))
     fancapd.start()
-    link.send(frames, count, **(traffic or {}))
+    if traffic:
+        link.send_split(frames, count, **traffic)
+    else:
+        link.send(frames, count)
     total = fancapd.settle(seen)["total"]
     fancapd.stop()
     return total, verify(fancapd.files(), frames, count)
@@ -79,7 +82,7 @@ def test_vlan_device_frames_keep_their_tag(fancapd: Fancapd, link: Link) -> None
     fancapd.configure(interface(link))
     fancapd.start()
     frames = Frames({"max": 1000})
-    link.send(frames, 100, interface="cap0.7", visible=True)
+    link.send_split(frames, 100, interface="cap0.7", visible=True)
     fancapd.settle(100)
     fancapd.stop()
     packets = pcapng.read_packets(fancapd.files())
@@ -142,7 +145,7 @@ def test_direction_in_leaves_outgoing_out(fancapd: Fancapd, link: Link) -> None:
     frames = Frames()
     fancapd.configure(interface(link, 2, direction="in"))
     fancapd.start()
-    sent = link.send(frames, COUNT, reverse_via=link.name)
+    sent = link.send_split(frames, COUNT, reverse_via=link.name)
     total = fancapd.settle(sent["forward"])["total"]
     fancapd.stop()
     result = verify(fancapd.files(), frames, COUNT, "--out-is-reverse")

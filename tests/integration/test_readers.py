@@ -19,7 +19,7 @@ def recorded(fancapd: Fancapd, link: Link) -> list[Path]:
     """Both directions, two workers, several files each."""
     fancapd.configure(interface(link, 2, filter="udp or vlan", snaplen=2000), rotate={"size": "4MiB"})
     fancapd.start()
-    link.send(Frames(), COUNT, reverse_via=link.name)
+    link.send_split(Frames(), COUNT, reverse_via=link.name)
     total = fancapd.settle(COUNT)["total"]
     assert total["packets_written"] == COUNT, "a small run is recorded whole"
     fancapd.stop()

@@ -212,7 +212,8 @@ static int write_pcap(const struct options *options)
 {
 	static uint8_t frame[FRAME_BYTES_MAX];
 	const uint32_t header[6] = {0xa1b23c4d, 2 | 4 << 16, 0, 0, 262144, 1};
-	FILE *file = fopen(options->pcap, "wb");
+	bool to_stdout = strcmp(options->pcap, "-") == 0;
+	FILE *file = to_stdout ? stdout : fopen(options->pcap, "wb");
 
 	if (!file) {
 		perror(options->pcap);
@@ -233,7 +234,8 @@ static int write_pcap(const struct options *options)
 		perror(options->pcap);
 		return EXIT_FAILURE;
 	}
-	printf("{\"sent\": %" PRIu64 "}\n", options->count);
+	if (!to_stdout)
+		printf("{\"sent\": %" PRIu64 "}\n", options->count);
 	return EXIT_SUCCESS;
 }
 
