@@ -168,13 +168,17 @@ class Link:
         self._senders.append(sender)
         return sender
 
-    def send(self, frames: Frames, count: int, start: int = 0, pps: int | None = None) -> Json:
-        """Send frames `start` to start + count - 1, every one of them, as fancap-replay does."""
+    def send(self, frames: Frames, count: int, *, start: int = 0, pps: int | None = None,
+             source: str | None = None) -> Json:
+        """Send frames `start` to start + count - 1, every one of them, as fancap-replay does.
+
+        source: an interface that is captured from; its own taps see only what goes through the queueing discipline.
+        """
+        words = ["--json", "--speed", f"{pps}pps" if pps else "top", *(["--qdisc"] if source else [])]
         generator = subprocess.Popen([str(word) for word in (TRAFFIC, "--pcap", "-", "--count", count, "--start", start,
                                                              *frames.arguments())], stdout=subprocess.PIPE)
         with generator:
-            done = run(*self.namespace.command(REPLAY, "--json", "--speed", f"{pps}pps" if pps else "top", "-",
-                                               self.sender), stdin=generator.stdout)
+            done = run(*self.namespace.command(REPLAY, *words, "-", source or self.sender), stdin=generator.stdout)
         assert generator.returncode == 0
         sent = json.loads(done.stdout)
         assert sent["sent"] == count, sent

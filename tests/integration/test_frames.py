@@ -25,14 +25,11 @@ TAGS: list[dict[str, object]] = [
 
 
 def record(fancapd: Fancapd, link: Link, frames: Frames, seen: int, *, count: int = COUNT,
-           traffic: Json | None = None, **options: object) -> tuple[Json, Json]:
-    """@return total counters, verify's result"""
+           source: str | None = None, **options: object) -> tuple[Json, Json]:
+    """source: the interface to send on, if not the cable's other end. @return total counters, verify's result"""
     fancapd.configure(interface(link, **options))
     fancapd.start()
-    if traffic:
-        link.send_split(frames, count, **traffic)
-    else:
-        link.send(frames, count)
+    link.send(frames, count, source=source)
     total = fancapd.settle(seen)["total"]
     fancapd.stop()
     return total, verify(fancapd.files(), frames, count)
@@ -53,8 +50,7 @@ def test_tag_stripped_by_kernel_is_put_back(fancapd: Fancapd, link: Link, option
 @pytest.mark.parametrize("options", TAGS, ids=tag_name)
 def test_tag_in_band_is_kept(fancapd: Fancapd, link: Link, options: dict[str, object]) -> None:
     """Frames that go out still have their tags in the data."""
-    traffic = {"interface": link.name, "visible": True}
-    total, result = record(fancapd, link, Frames(options), COUNT, workers=2, traffic=traffic)
+    total, result = record(fancapd, link, Frames(options), COUNT, workers=2, source=link.name)
     check_against_files(total, result, COUNT)
     assert result["outbound"] == COUNT - result["missing"]
 

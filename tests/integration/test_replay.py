@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 import pcapng
-from harness import BUILDDIR, HANG_S, Fancapd, Json, Link, Namespace, interface, run, wait_until
+from harness import HANG_S, REPLAY, Fancapd, Json, Link, interface, run, wait_until
 from pcapfile import START_NS, timed, write_pcap, write_pcapng
 
-REPLAY = BUILDDIR / "fancap-replay"
 MTU = 9000
 MAC = bytes.fromhex("02facaca0002") + bytes.fromhex("02facaca0001")
 
