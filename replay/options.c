@@ -16,6 +16,7 @@ static const struct option_row rows[] = {
 	{{"speed", required_argument, NULL, 's'}, "SPEED", "how fast to send, see below; default: recorded"},
 	{{"loop", required_argument, NULL, 'l'}, "N", "send everything N times, 0: until stopped; default: 1"},
 	{{"preload", no_argument, NULL, 'p'}, NULL, "read all packets into memory first"},
+	{{"threads", required_argument, NULL, 't'}, "N", "send with N threads, with --preload --speed top; see below"},
 	{{"filter", required_argument, NULL, 'f'}, "EXPR", "send only what this libpcap filter lets through"},
 	{{"qdisc", no_argument, NULL, 'q'}, NULL,
 	 "through the queueing discipline: slower, but tcpdump on IFACE sees it"},
@@ -24,6 +25,8 @@ static const struct option_row rows[] = {
 	{{"help", no_argument, NULL, 'h'}, NULL, "print this"},
 	{{"version", no_argument, NULL, 'V'}, NULL, "print version and features"},
 };
+
+_Static_assert(OPTIONS_THREADS_MAX == 256, "say so in the error");
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -39,6 +42,8 @@ static const char details[] =
 	"  50000pps, 1.2Mpps  packets per second\n"
 	"  100Mbit, 1.5Gbit   bits per second, of the frames as they are in the file\n"
 	"  top                as fast as it goes; --preload makes it faster\n"
+	"\nWith several threads all packets between two addresses are sent by the same one: they stay in order, others may\n"
+	"overtake them.\n"
 	"\nPackets that are truncated in the file, of another link type than IFACE, or too long or too short for it are\n"
 	"skipped and counted, never changed. A frame check sequence in the file is left out. A damaged file ends the\n"
 	"replay where the damage is; with --preload nothing is sent.\n"
@@ -58,18 +63,30 @@ void options_print_help(FILE *out)
 	fputs(details, out);
 }
 
-static int parse_loops(const char *text, uint64_t *ret, struct fancap_error *err)
+/* A whole number. @return 0; -EINVAL, and says that `what` was wanted */
+static int parse_number(const char *text, uint64_t min, uint64_t max, const char *what, uint64_t *ret,
+			struct fancap_error *err)
 {
 	char *end;
 	unsigned long long n;
 
 	errno = 0;
 	n = strtoull(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
-		fancap_error_set(err, "--loop '%s': a whole number is wanted, 0: until stopped", text);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n < min || n > max) {
+		fancap_error_set(err, "%s, not '%s'", what, text);
 		return -EINVAL;
 	}
 	*ret = n;
+	return 0;
+}
+
+static int parse_threads(const char *text, unsigned *ret, struct fancap_error *err)
+{
+	uint64_t n;
+
+	if (parse_number(text, 1, OPTIONS_THREADS_MAX, "--threads wants a number from 1 to 256", &n, err) < 0)
+		return -EINVAL;
+	*ret = (unsigned)n;
 	return 0;
 }
 
@@ -78,7 +95,10 @@ static int take(struct options *options, int option, const char *value, struct f
 {
 	switch (option) {
 	case 's': return speed_parse(value, &options->speed, err) < 0 ? -EINVAL : 0;
-	case 'l': return parse_loops(value, &options->loops, err);
+	case 'l':
+		return parse_number(value, 0, UINT64_MAX, "--loop wants a number, 0: until stopped",
+				    &options->loops, err);
+	case 't': return parse_threads(value, &options->threads, err);
 	case 'f': options->filter = value; return 0;
 	case 'p': options->preload = true; return 0;
 	case 'q': options->qdisc = true; return 0;
@@ -90,9 +110,26 @@ static int take(struct options *options, int option, const char *value, struct f
 	}
 }
 
+/* What follows the options, and rules between them. */
+static int take_words(struct options *options, int argc, char **argv, struct fancap_error *err)
+{
+	if (argc - optind < 2) {
+		fancap_error_set(err, "at least one FILE and the IFACE are wanted");
+		return -EINVAL;
+	}
+	if (options->threads > 1 && (!options->preload || options->speed.kind != SPEED_TOP)) {
+		fancap_error_set(err, "--threads goes with --preload and --speed top");
+		return -EINVAL;
+	}
+	options->paths = (const char *const *)argv + optind;
+	options->n_paths = (size_t)(argc - 1 - optind);
+	options->interface = argv[argc - 1];
+	return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *ret, struct fancap_error *err)
 {
-	struct options options = {.speed = SPEED_AS_RECORDED, .loops = 1};
+	struct options options = {.speed = SPEED_AS_RECORDED, .loops = 1, .threads = 1};
 	struct option table[ROWS + 1] = {{0}};
 	int option;
 
@@ -104,15 +141,8 @@ int options_parse(int argc, char **argv, struct options *ret, struct fancap_erro
 		if (options.action != OPTIONS_REPLAY)
 			break;
 	}
-	if (options.action == OPTIONS_REPLAY && argc - optind < 2) {
-		fancap_error_set(err, "at least one FILE and the IFACE are wanted");
+	if (options.action == OPTIONS_REPLAY && take_words(&options, argc, argv, err) < 0)
 		return -EINVAL;
-	}
-	if (options.action == OPTIONS_REPLAY) {
-		options.paths = (const char *const *)argv + optind;
-		options.n_paths = (size_t)(argc - 1 - optind);
-		options.interface = argv[argc - 1];
-	}
 	*ret = options;
 	return 0;
 }

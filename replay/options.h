@@ -18,6 +18,8 @@ enum replay_exit {
 	REPLAY_SIGNAL = 128,
 };
 
+#define OPTIONS_THREADS_MAX 256u
+
 enum options_action { OPTIONS_REPLAY, OPTIONS_HELP, OPTIONS_VERSION };
 
 struct options {
@@ -25,6 +27,7 @@ struct options {
 	struct speed speed;
 	uint64_t loops; ///< 0: until stopped
 	bool preload;
+	unsigned threads; ///< more than 1: with preload, at top speed only
 	bool force; ///< although it is the default route
 	bool qdisc;
 	bool json;

@@ -7,6 +7,7 @@
 
 #include "replay/clock.h"
 #include "replay/feed.h"
+#include "replay/lanes.h"
 #include "replay/report.h"
 #include "replay/route.h"
 #include "replay/sender.h"
@@ -21,6 +22,7 @@ struct replay {
 	FILE *err;
 	struct feed *feed;
 	struct sender *sender;
+	struct lanes *lanes; /* in its place, with several threads */
 	struct schedule schedule;
 	struct report report;
 	uint64_t put;	   /* packets given to the sender */
@@ -48,6 +50,22 @@ static int check_interface(const struct options *options, struct fancap_link *re
 	return r;
 }
 
+static int set_up_sender(struct replay *replay, const struct sender_params *params, struct fancap_error *err)
+{
+	const struct options *options = replay->options;
+	int r;
+
+	if (options->threads > 1)
+		return lanes_open(options->threads, options->loops, replay->feed, params, &replay->lanes, err);
+	r = sender_open(params, &replay->sender, err);
+	if (r == 0 && options->preload)
+		return feed_preload(replay->feed, err);
+	/* A pipe cannot be read twice: say so before it has been read once. */
+	if (r == 0 && options->loops != 1)
+		return feed_rewind(replay->feed, err);
+	return r;
+}
+
 /* Files are opened before the ring is made: what is wrong with them is said even to who may not send. */
 static int set_up(struct replay *replay, struct fancap_error *err)
 {
@@ -65,14 +83,7 @@ static int set_up(struct replay *replay, struct fancap_error *err)
 	sender.link = feed.link;
 	sender.packet_max = feed_packet_max(&feed.link);
 	r = feed_open(&feed, &replay->feed, err);
-	if (r == 0)
-		r = sender_open(&sender, &replay->sender, err);
-	if (r == 0 && options->preload)
-		r = feed_preload(replay->feed, err);
-	/* A pipe cannot be read twice: say so before it has been read once. */
-	else if (r == 0 && options->loops != 1)
-		r = feed_rewind(replay->feed, err);
-	return r;
+	return r < 0 ? r : set_up_sender(replay, &sender, err);
 }
 
 /* --- sending ----------------------------------------------------------------------------------------- */
@@ -174,6 +185,25 @@ static int send_all(struct replay *replay, struct fancap_error *err)
 	return r < 0 ? r : finished;
 }
 
+/* The same with several threads. */
+static int send_lanes(struct replay *replay, struct fancap_error *err)
+{
+	struct report *report = &replay->report;
+	int r;
+
+	replay->start_ns = clock_now_ns();
+	r = lanes_start(replay->lanes, err);
+	while (r == 0 && replay->progress_ns != UINT64_MAX && lanes_running(replay->lanes)) {
+		lanes_count(replay->lanes, &report->counts, &report->unsent);
+		show_progress(replay, clock_wait(clock_now_ns() + PROGRESS_NS));
+	}
+	if (r == 0)
+		r = lanes_join(replay->lanes, err);
+	report->duration_ns = clock_now_ns() - replay->start_ns;
+	lanes_count(replay->lanes, &report->counts, &report->unsent);
+	return r;
+}
+
 /* --- the end ------------------------------------------------------------------------------------------ */
 
 static void print_report(const struct replay *replay, FILE *out)
@@ -215,12 +245,13 @@ int replay_run(const struct options *options, const volatile int *stop, FILE *ou
 	clock_init();
 	r = set_up(&replay, &why);
 	if (r == 0) {
-		r = send_all(&replay, &why);
+		r = replay.lanes != NULL ? send_lanes(&replay, &why) : send_all(&replay, &why);
 		if (replay.progress_ns != UINT64_MAX)
 			report_progress_end(err);
 		print_report(&replay, out);
 	}
 	r = conclude(&replay, r, &why);
+	lanes_close(replay.lanes);
 	sender_close(replay.sender);
 	feed_close(replay.feed);
 	return r;

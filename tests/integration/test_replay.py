@@ -134,6 +134,25 @@ def test_files_are_merged_by_time_and_loops_repeat(fancapd: Fancapd, link: Link,
     assert [packet.data for packet in record(fancapd, link, 900)] == 3 * frames
 
 
+def test_threads_keep_each_flow_in_order(fancapd: Fancapd, link: Link, folder: Path) -> None:
+    """20 pairs of addresses, both directions of each in one lane; everything arrives, each pair in order."""
+    frames = []
+    for i in range(2000):
+        data = bytearray(ipv4(i, fill(i, 30)))
+        ends = [b"\x0a\x01\x00" + bytes([i % 20]), b"\x0a\x02\x00\x01"]
+        data[26:34] = b"".join(reversed(ends) if i % 3 == 0 else ends)
+        frames.append(bytes(data))
+    paths = [write_pcap(folder / "flows.pcap", timed(frames)), write_pcap(folder / "ip.pcap", timed([b"E"] * 7), link_type=101)]
+    fancapd.configure(interface(link))
+    fancapd.start()
+    report = replay(link, "--speed", "top", "--preload", "--threads", 3, "--loop", 2, *paths)
+    assert (report["sent"], report["unsent"], report["skipped"]["link_type"]) == (4000, 0, 14)
+    packets = [packet.data for packet in record(fancapd, link, 4000)]
+    for end in range(20):
+        expected = [data for i, data in enumerate(frames) if i % 20 == end]
+        assert [data for data in packets if (data[29] if data[27] == 1 else data[33]) == end] == 2 * expected
+
+
 def test_filter_sees_tags_in_the_data(fancapd: Fancapd, link: Link, folder: Path) -> None:
     frames = [frame(i, 100, b"\x81\x00\x00\x05\x08\x00" if i % 3 == 0 else b"\x08\x00") for i in range(300)]
     path = write_pcap(folder / "tags.pcap", timed(frames))
@@ -331,7 +350,8 @@ def test_standard_input(link: Link, folder: Path) -> None:
 # --- stopping -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("arguments", [("--loop", 0, "--speed", "1000pps"), ("--loop", 0, "--speed", "top", "--preload"),
-                                       ("--speed", "0.000001x")], ids=["paced", "top", "waiting"])
+                                       ("--loop", 0, "--speed", "top", "--preload", "--threads", 2),
+                                       ("--speed", "0.000001x")], ids=["paced", "top", "threads", "waiting"])
 def test_stops_at_a_signal_and_reports(link: Link, folder: Path, number: signal.Signals, status: int,
                                        arguments: tuple[object, ...]) -> None:
     path = write_pcap(folder / "a.pcap", timed([frame(i, 60) for i in range(100)], 1_000_000_000))

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "replay/feed.h"
+#include "replay/flow.h"
 #include "replay/merge.h"
 #include "replay/options.h"
 #include "replay/report.h"
@@ -59,8 +60,11 @@ static const struct {
 } refused[] = {
 	{{"fancap-replay", NULL}, "at least one FILE and the IFACE"},
 	{{"fancap-replay", "a.pcap", NULL}, "at least one FILE and the IFACE"},
-	{{"fancap-replay", "--loop", "-1", "a", "b", NULL}, "--loop '-1'"},
-	{{"fancap-replay", "--loop", "1x", "a", "b", NULL}, "--loop '1x'"},
+	{{"fancap-replay", "--loop", "-1", "a", "b", NULL}, "--loop wants a number, 0: until stopped, not '-1'"},
+	{{"fancap-replay", "--loop", "1x", "a", "b", NULL}, "not '1x'"},
+	{{"fancap-replay", "--threads", "0", "a", "b", NULL}, "--threads wants a number from 1 to 256, not '0'"},
+	{{"fancap-replay", "--threads", "257", "a", "b", NULL}, "not '257'"},
+	{{"fancap-replay", "--threads", "2", "a", "b", NULL}, "--threads goes with --preload and --speed top"},
 	{{"fancap-replay", "--loop", "18446744073709551616", "a", "b", NULL}, "--loop"},
 	{{"fancap-replay", "--speed", "warp", "a", "b", NULL}, "speed 'warp': allowed are"},
 	{{"fancap-replay", "--nonsense", "a", "b", NULL}, ""},
@@ -347,6 +351,69 @@ static void stores_packets_of_any_length(void **state)
 	store_done(&store);
 }
 
+/* --- flows ------------------------------------------------------------------------------------------- */
+
+/* An Ethernet frame: a prefix, then addresses a and b at offset at, in one order or the other. */
+static uint32_t hash_of(const char *prefix, size_t prefix_bytes, size_t at, size_t n, uint8_t a, uint8_t b, size_t len)
+{
+	uint8_t data[128] = {0};
+	const struct replay_packet packet = {.data = data, .len = (uint32_t)len};
+
+	memcpy(data + 12, prefix, prefix_bytes);
+	data[at + n - 1] = a;
+	data[at + 2 * n - 1] = b;
+	return flow_hash(FANCAP_LINKTYPE_ETHERNET, &packet);
+}
+
+static const struct {
+	const char *name, *prefix;
+	size_t prefix_bytes, at, n;
+} flows[] = {
+	{"ipv4", "\x08\x00", 2, 26, 4},
+	{"ipv6", "\x86\xdd", 2, 22, 16},
+	{"vlan", "\x81\x00\0\0\x08\x00", 6, 30, 4},
+	{"qinq", "\x88\xa8\0\0\x81\x00\0\0\x86\xdd", 10, 30, 16},
+	{"other", "\x88\xb5", 2, 0, 6},
+};
+
+static void both_directions_of_a_flow_are_one(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(flows); i++) {
+		unsigned odd = 0;
+
+		for (unsigned a = 1; a <= 100; a++) {
+			uint32_t there = hash_of(flows[i].prefix, flows[i].prefix_bytes, flows[i].at, flows[i].n,
+						 (uint8_t)a, 200, 100);
+			uint32_t back = hash_of(flows[i].prefix, flows[i].prefix_bytes, flows[i].at, flows[i].n, 200,
+						(uint8_t)a, 100);
+
+			if (there != back)
+				fail_msg("%s %u: %u and %u", flows[i].name, a, there, back);
+			odd += there % 2;
+		}
+		assert_in_range(odd, 25, 75);
+	}
+}
+
+static void hashes_frames_of_any_length(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(flows); i++) {
+		for (uint32_t len = 1; len < 64; len++) {
+			uint8_t *data = calloc(1, len); /* the sanitizers see a byte too far */
+			const struct replay_packet packet = {.data = data, .len = len};
+
+			assert_non_null(data);
+			for (size_t at = 0; at < flows[i].prefix_bytes && 12 + at < len; at++)
+				data[12 + at] = (uint8_t)flows[i].prefix[at];
+			flow_hash(FANCAP_LINKTYPE_ETHERNET, &packet);
+			flow_hash(FANCAP_LINKTYPE_RAW, &packet);
+			free(data);
+		}
+	}
+}
+
 /* --- the report ------------------------------------------------------------------------------------------ */
 
 static const struct report sample_report = {
@@ -397,6 +464,8 @@ int main(void)
 		cmocka_unit_test(gives_nothing_behind_the_damage),
 		cmocka_unit_test(says_what_is_wrong_with_a_filter),
 		cmocka_unit_test(stores_packets_of_any_length),
+		cmocka_unit_test(both_directions_of_a_flow_are_one),
+		cmocka_unit_test(hashes_frames_of_any_length),
 		cmocka_unit_test(reports_to_people_and_programs),
 	};
 
