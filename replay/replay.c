@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "replay/clock.h"
@@ -30,6 +31,20 @@ struct replay {
 
 /* --- setting up -------------------------------------------------------------------------------------- */
 
+static int check_route(const char *interface, int ifindex, struct fancap_error *err)
+{
+	int r = route_is_default(ifindex);
+
+	if (r < 0) {
+		fancap_error_set(err, "%s: looking for default routes: %s; --force sends without", interface, strerror(-r));
+		return r;
+	}
+	if (r == 0)
+		return 0;
+	fancap_error_set(err, "%s: a default route of this machine leads through it; --force sends all the same", interface);
+	return -EPERM;
+}
+
 static int check_interface(const struct options *options, struct fancap_link *ret, struct fancap_error *err)
 {
 	struct fancap_error why = {""};
@@ -40,10 +55,8 @@ static int check_interface(const struct options *options, struct fancap_link *re
 	} else if (!ret->up) {
 		fancap_error_set(err, "%s: is down", options->interface);
 		r = -ENETDOWN;
-	} else if (!options->force && route_is_default(options->interface)) {
-		fancap_error_set(err, "%s: a default route of this machine leads through it; --force sends all the same",
-				 options->interface);
-		r = -EPERM;
+	} else if (!options->force) {
+		r = check_route(options->interface, ret->ifindex, err);
 	}
 	return r;
 }

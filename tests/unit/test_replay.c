@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The parts of fancap-replay that send nothing: options, routes, what fits, merging, the store. */
+/* The parts of fancap-replay that send nothing: options, what fits, merging, the store. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -14,7 +14,6 @@
 #include "replay/merge.h"
 #include "replay/options.h"
 #include "replay/report.h"
-#include "replay/route.h"
 #include "replay/store.h"
 #include "tests/unit/capfiles.h"
 
@@ -76,55 +75,6 @@ static void refuses_other_command_lines(void **state)
 		assert_int_equal(parse(refused[i].words, &options, &err), -EINVAL);
 		assert_has(err.text, refused[i].text);
 	}
-}
-
-/* --- routes --------------------------------------------------------------------------------------------- */
-
-static const char ipv4[] =
-	"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-	"eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-	"half\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0\n"
-	"*\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n"
-	"eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
-static const char ipv6[] =
-	"00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 "
-	"00000400 00000001 00000000 00000003     eth6\n"
-	"00000000000000000000000000000000 01 00000000000000000000000000000000 00 00000000000000000000000000000000 "
-	"00000400 00000001 00000000 00000001     half\n"
-	"00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 "
-	"ffffffff 00000001 00000000 00200200       lo\n"
-	"fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 "
-	"00000100 00000001 00000000 00000001     eth1\n";
-
-static bool ask(bool (*is_default)(FILE *, const char *), const char *table, const char *interface)
-{
-	FILE *f = fmemopen((void *)(uintptr_t)table, strlen(table), "r");
-	bool found;
-
-	assert_non_null(f);
-	found = is_default(f, interface);
-	fclose(f);
-	return found;
-}
-
-static void finds_default_routes_of_both_protocols(void **state)
-{
-	(void)state;
-	assert_true(ask(route_is_default_ipv4, ipv4, "eth0"));
-	assert_true(ask(route_is_default_ipv6, ipv6, "eth6"));
-}
-
-static void takes_no_other_route_for_one(void **state)
-{
-	(void)state;
-	assert_false(ask(route_is_default_ipv4, ipv4, "half"));
-	assert_false(ask(route_is_default_ipv4, ipv4, "*"));
-	assert_false(ask(route_is_default_ipv4, ipv4, "eth1"));
-	assert_false(ask(route_is_default_ipv4, ipv4, "eth"));
-	assert_false(ask(route_is_default_ipv6, ipv6, "half"));
-	assert_false(ask(route_is_default_ipv6, ipv6, "lo"));
-	assert_false(ask(route_is_default_ipv6, ipv6, "eth1"));
-	assert_false(ask(route_is_default_ipv4, "nonsense\n\n", "eth0"));
 }
 
 /* --- what fits ------------------------------------------------------------------------------------------ */
@@ -392,8 +342,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_every_option),
 		cmocka_unit_test(refuses_other_command_lines),
-		cmocka_unit_test(finds_default_routes_of_both_protocols),
-		cmocka_unit_test(takes_no_other_route_for_one),
 		cmocka_unit_test(sends_what_the_interface_takes_and_no_more),
 		cmocka_unit_test(merges_files_by_time),
 		cmocka_unit_test(gives_the_same_from_memory_as_from_files),
