@@ -177,6 +177,11 @@ int feed_next(struct feed *feed, struct replay_counts *counts, struct replay_pac
 	return feed->preloaded ? next_of_store(feed, counts, ret) : next_of_files(feed, counts, ret, err);
 }
 
+bool feed_may_wait(const struct feed *feed)
+{
+	return !feed->preloaded && merge_may_wait(feed->merge);
+}
+
 int feed_rewind(struct feed *feed, struct fancap_error *err)
 {
 	feed->store.at = 0;

@@ -108,12 +108,11 @@ static int wait_due(struct replay *replay, uint64_t offset_ns, struct fancap_err
 	if (replay->start_ns == 0)
 		replay->start_ns = now;
 	due = offset_ns > UINT64_MAX - replay->start_ns ? UINT64_MAX : replay->start_ns + offset_ns;
-	if (now < due) {
+	while (now < due && *replay->stop == 0) {
+		/* Every time: the interface may have been too busy for some. */
 		r = sender_flush(replay->sender, &replay->report.counts, err);
 		if (r < 0)
 			return r;
-	}
-	while (now < due && *replay->stop == 0) {
 		now = clock_wait(due);
 		show_progress(replay, now);
 	}
@@ -150,6 +149,9 @@ static int send_pass(struct replay *replay, struct fancap_error *err)
 		r = wait_turn(replay, &packet, err);
 		if (r == 0)
 			r = sender_put(replay->sender, &packet, counts, err);
+		/* What is due does not stay here while the next packet is on its way through a pipe. */
+		if (r == 0 && feed_may_wait(replay->feed))
+			r = sender_flush(replay->sender, counts, err);
 		if (r < 0)
 			return r;
 		replay->put++;

@@ -183,6 +183,37 @@ static void merges_files_by_time(void **state)
 		file_remove(paths[f]);
 }
 
+static void tells_when_a_pipe_is_waited_for(void **state)
+{
+	struct test_capfile made = {0};
+	struct fancap_capfile_packet packet;
+	struct merge *merge;
+	char file[32], path[32];
+	const char *names[] = {file, path};
+	int fds[2];
+
+	(void)state;
+	capfile_pcap(&made, PCAP_NS, 1);
+	capfile_pcap_packet(&made, 0, 1, 20, 20, 0, 0);
+	file_make(&made, file, sizeof(file));
+	assert_int_equal(merge_open(names, 1, &merge, NULL), 0);
+	assert_false(merge_may_wait(merge));
+	merge_close(merge);
+	assert_int_equal(pipe(fds), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+	assert_int_equal(write(fds[1], made.bytes, made.n), (ssize_t)made.n);
+	assert_int_equal(merge_open(names, 2, &merge, NULL), 0);
+	assert_int_equal(merge_next(merge, &packet, NULL), 1);
+	assert_true(merge_may_wait(merge));
+	close(fds[1]);
+	assert_false(merge_may_wait(merge));
+	assert_int_equal(merge_next(merge, &packet, NULL), 1);
+	assert_int_equal(merge_next(merge, &packet, NULL), 0);
+	merge_close(merge);
+	close(fds[0]);
+	file_remove(file);
+}
+
 static struct feed *feed_make(const char *const *paths, size_t n, const char *filter, const volatile int *stop)
 {
 	const struct feed_params params = {.paths = paths, .n_paths = n, .filter = filter, .stop = stop,
@@ -344,6 +375,7 @@ int main(void)
 		cmocka_unit_test(refuses_other_command_lines),
 		cmocka_unit_test(sends_what_the_interface_takes_and_no_more),
 		cmocka_unit_test(merges_files_by_time),
+		cmocka_unit_test(tells_when_a_pipe_is_waited_for),
 		cmocka_unit_test(gives_the_same_from_memory_as_from_files),
 		cmocka_unit_test(gives_nothing_behind_the_damage),
 		cmocka_unit_test(says_what_is_wrong_with_a_filter),
