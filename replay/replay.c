@@ -149,12 +149,12 @@ static int send_pass(struct replay *replay, struct fancap_error *err)
 		r = wait_turn(replay, &packet, err);
 		if (r == 0)
 			r = sender_put(replay->sender, &packet, counts, err);
+		replay->put += r == 1;
 		/* What is due does not stay here while the next packet is on its way through a pipe. */
-		if (r == 0 && feed_may_wait(replay->feed))
+		if (r == 1 && feed_may_wait(replay->feed))
 			r = sender_flush(replay->sender, counts, err);
 		if (r < 0)
 			return r;
-		replay->put++;
 	}
 	return r;
 }
@@ -184,6 +184,7 @@ static int send_all(struct replay *replay, struct fancap_error *err)
 
 	finished = sender_finish(replay->sender, &replay->report.counts, r < 0 && r != -EINTR ? NULL : err);
 	replay->report.duration_ns = replay->start_ns != 0 ? clock_now_ns() - replay->start_ns : 0;
+	replay->report.mtu = sender_mtu(replay->sender);
 	replay->report.unsent =
 		replay->put - replay->report.counts.packets_sent - replay->report.counts.skipped[SKIP_REFUSED];
 	return r < 0 ? r : finished;
