@@ -31,8 +31,14 @@ static uint32_t header_bytes(const struct fancap_link *link)
 	return link->linktype == FANCAP_LINKTYPE_ETHERNET ? ETHER_HDR_LEN : 0;
 }
 
+/*
+ * Files of cooked packets fit nothing: their header is the capture's own, no link has it on the wire. Not even where we
+ * capture cooked ourselves.
+ */
 static bool linktype_fits(const struct fancap_link *link, uint16_t linktype)
 {
+	if (link->linktype == FANCAP_LINKTYPE_LINUX_SLL2)
+		return false;
 	if (linktype == link->linktype)
 		return true;
 	return link->linktype == FANCAP_LINKTYPE_RAW &&
@@ -169,6 +175,11 @@ static int next_of_store(struct feed *feed, struct replay_counts *counts, struct
 int feed_next(struct feed *feed, struct replay_counts *counts, struct replay_packet *ret, struct fancap_error *err)
 {
 	return feed->preloaded ? next_of_store(feed, counts, ret) : next_of_files(feed, counts, ret, err);
+}
+
+bool feed_may_wait(const struct feed *feed)
+{
+	return !feed->preloaded && merge_may_wait(feed->merge);
 }
 
 int feed_rewind(struct feed *feed, struct fancap_error *err)

@@ -40,6 +40,9 @@ int feed_preload(struct feed *feed, struct fancap_error *err);
  */
 int feed_next(struct feed *feed, struct replay_counts *counts, struct replay_packet *ret, struct fancap_error *err);
 
+/** Whether feed_next() may have to wait for whoever writes a file, as merge_may_wait(). */
+bool feed_may_wait(const struct feed *feed);
+
 /** Begin again. @return as fancap_capfile_rewind() */
 int feed_rewind(struct feed *feed, struct fancap_error *err);
 

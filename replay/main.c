@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "replay/replay.h"
 
@@ -24,6 +26,7 @@ int main(int argc, char **argv)
 {
 	struct fancap_error err = {""};
 	struct options options;
+	int status;
 
 	if (options_parse(argc, argv, &options, &err) < 0) {
 		if (err.text[0] != '\0')
@@ -39,5 +42,9 @@ int main(int argc, char **argv)
 	case OPTIONS_REPLAY: break;
 	}
 	catch_signals();
-	return replay_run(&options, &stop, stdout, stderr);
+	status = replay_run(&options, &stop, stdout, stderr);
+	if (fflush(stdout) == 0)
+		return status;
+	fprintf(stderr, "fancap-replay: the report cannot be written: %s\n", strerror(errno));
+	return status != REPLAY_OK ? status : REPLAY_FAILED;
 }

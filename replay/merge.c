@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A file and the packet of it that comes next. */
@@ -17,6 +18,8 @@ struct head {
 
 struct merge {
 	struct fancap_capfile **files;
+	struct pollfd *pipes; /* the files that are none on a disk */
+	nfds_t n_pipes;
 	size_t n_files;
 	struct head *heads; /* sorted: the next packet is the first one's; files at their end have none */
 	size_t n_heads;
@@ -24,21 +27,28 @@ struct merge {
 	bool first_used; /* the caller has the first head's packet */
 };
 
-static int open_one(const char *path, struct fancap_capfile **ret, struct fancap_error *err)
+static int open_fd(const char *path)
 {
-	int fd, r;
+	int fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
 
-	if (strcmp(path, "-") != 0)
-		return fancap_capfile_open(path, ret, err);
-	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_one(struct merge *merge, const char *path, struct fancap_error *err)
+{
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+	int fd = open_fd(path), r;
+	struct stat status;
+
 	if (fd < 0) {
-		r = -errno;
-		fancap_error_set(err, "standard input: %s", strerror(-r));
-		return r;
+		fancap_error_set(err, "%s: %s", name, strerror(-fd));
+		return fd;
 	}
-	r = fancap_capfile_open_fd(fd, "standard input", ret, err);
+	r = fancap_capfile_open_fd(fd, name, &merge->files[merge->n_files], err);
 	if (r < 0)
 		close(fd);
+	else if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		merge->pipes[merge->n_pipes++] = (struct pollfd){.fd = fd, .events = POLLIN};
 	return r;
 }
 
@@ -51,10 +61,11 @@ int merge_open(const char *const *paths, size_t n, struct merge **ret, struct fa
 		goto fail;
 	merge->files = calloc(n, sizeof(*merge->files));
 	merge->heads = calloc(n, sizeof(*merge->heads));
-	if (merge->files == NULL || merge->heads == NULL)
+	merge->pipes = calloc(n, sizeof(*merge->pipes));
+	if (merge->files == NULL || merge->heads == NULL || merge->pipes == NULL)
 		goto fail;
 	for (; merge->n_files < n; merge->n_files++) {
-		r = open_one(paths[merge->n_files], &merge->files[merge->n_files], err);
+		r = open_one(merge, paths[merge->n_files], err);
 		if (r < 0)
 			goto close;
 	}
@@ -75,6 +86,7 @@ void merge_close(struct merge *merge)
 		fancap_capfile_close(merge->files[i]);
 	free(merge->files);
 	free(merge->heads);
+	free(merge->pipes);
 	free(merge);
 }
 
@@ -143,6 +155,12 @@ int merge_next(struct merge *merge, struct fancap_capfile_packet *ret, struct fa
 		return 0;
 	*ret = merge->heads[0].packet;
 	return 1;
+}
+
+/* An end of file is something to read as well. */
+bool merge_may_wait(const struct merge *merge)
+{
+	return merge->n_pipes != 0 && poll(merge->pipes, merge->n_pipes, 0) < (int)merge->n_pipes;
 }
 
 int merge_rewind(struct merge *merge, struct fancap_error *err)

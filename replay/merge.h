@@ -2,6 +2,7 @@
 #ifndef REPLAY_MERGE_H
 #define REPLAY_MERGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "fancap/capfile.h"
@@ -25,6 +26,9 @@ void merge_close(struct merge *merge);
  * @return as fancap_capfile_next(): damage is found when it is a packet's turn, so all that goes before it has been given
  */
 int merge_next(struct merge *merge, struct fancap_capfile_packet *ret, struct fancap_error *err);
+
+/** Whether the next call may have to wait for whoever writes a file: one is a pipe in which there is nothing just now. */
+bool merge_may_wait(const struct merge *merge);
 
 /** Begin again. @return as fancap_capfile_rewind() */
 int merge_rewind(struct merge *merge, struct fancap_error *err);

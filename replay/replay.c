@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "replay/clock.h"
@@ -32,6 +33,20 @@ struct replay {
 
 /* --- setting up -------------------------------------------------------------------------------------- */
 
+static int check_route(const char *interface, int ifindex, struct fancap_error *err)
+{
+	int r = route_is_default(ifindex);
+
+	if (r < 0) {
+		fancap_error_set(err, "%s: looking for default routes: %s; --force sends without", interface, strerror(-r));
+		return r;
+	}
+	if (r == 0)
+		return 0;
+	fancap_error_set(err, "%s: a default route of this machine leads through it; --force sends all the same", interface);
+	return -EPERM;
+}
+
 static int check_interface(const struct options *options, struct fancap_link *ret, struct fancap_error *err)
 {
 	struct fancap_error why = {""};
@@ -42,10 +57,8 @@ static int check_interface(const struct options *options, struct fancap_link *re
 	} else if (!ret->up) {
 		fancap_error_set(err, "%s: is down", options->interface);
 		r = -ENETDOWN;
-	} else if (!options->force && route_is_default(options->interface)) {
-		fancap_error_set(err, "%s: a default route of this machine leads through it; --force sends all the same",
-				 options->interface);
-		r = -EPERM;
+	} else if (!options->force) {
+		r = check_route(options->interface, ret->ifindex, err);
 	}
 	return r;
 }
@@ -106,12 +119,11 @@ static int wait_due(struct replay *replay, uint64_t offset_ns, struct fancap_err
 	if (replay->start_ns == 0)
 		replay->start_ns = now;
 	due = offset_ns > UINT64_MAX - replay->start_ns ? UINT64_MAX : replay->start_ns + offset_ns;
-	if (now < due) {
+	while (now < due && *replay->stop == 0) {
+		/* Every time: the interface may have been too busy for some. */
 		r = sender_flush(replay->sender, &replay->report.counts, err);
 		if (r < 0)
 			return r;
-	}
-	while (now < due && *replay->stop == 0) {
 		now = clock_wait(due);
 		show_progress(replay, now);
 	}
@@ -148,9 +160,12 @@ static int send_pass(struct replay *replay, struct fancap_error *err)
 		r = wait_turn(replay, &packet, err);
 		if (r == 0)
 			r = sender_put(replay->sender, &packet, counts, err);
+		replay->put += r == 1;
+		/* What is due does not stay here while the next packet is on its way through a pipe. */
+		if (r == 1 && feed_may_wait(replay->feed))
+			r = sender_flush(replay->sender, counts, err);
 		if (r < 0)
 			return r;
-		replay->put++;
 	}
 	return r;
 }
@@ -180,6 +195,7 @@ static int send_all(struct replay *replay, struct fancap_error *err)
 
 	finished = sender_finish(replay->sender, &replay->report.counts, r < 0 && r != -EINTR ? NULL : err);
 	replay->report.duration_ns = replay->start_ns != 0 ? clock_now_ns() - replay->start_ns : 0;
+	replay->report.mtu = sender_mtu(replay->sender);
 	replay->report.unsent =
 		replay->put - replay->report.counts.packets_sent - replay->report.counts.skipped[SKIP_REFUSED];
 	return r < 0 ? r : finished;

@@ -2,17 +2,13 @@
 #ifndef REPLAY_ROUTE_H
 #define REPLAY_ROUTE_H
 
-#include <stdbool.h>
-#include <stdio.h>
-
 /**
- * Whether a default route of this machine (this network namespace) leaves through an interface: replaying there would
- * disturb what the machine is reached by. Main routing table only.
+ * Whether a default route of this machine (this network namespace) leaves through an interface, or through the bridge,
+ * bond or VRF that it is a port of: replaying there would disturb what the machine is reached by. Of all routing
+ * tables, IPv4 and IPv6, every next hop counts.
+ *
+ * @return 1 yes, 0 no, -errno the kernel does not say
  */
-bool route_is_default(const char *interface);
-
-/** The same in texts like /proc/net/route and /proc/net/ipv6_route. */
-bool route_is_default_ipv4(FILE *table, const char *interface);
-bool route_is_default_ipv6(FILE *table, const char *interface);
+int route_is_default(int ifindex);
 
 #endif

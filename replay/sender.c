@@ -2,12 +2,15 @@
 #include "replay/sender.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "fancap/tx.h"
 #include "replay/clock.h"
+#include "replay/feed.h"
 
 /*
  * A ring that stays in the processor's cache is faster than a large one. The kernel is asked to send when a batch has
@@ -24,6 +27,7 @@
 struct sender {
 	struct fancap_tx *tx;
 	const char *interface;
+	struct fancap_link link; /* as it was, but its MTU never greater than it is now */
 	const volatile int *stop;
 	uint32_t batch;
 	uint32_t unsent;      /* put since the last send */
@@ -68,6 +72,7 @@ int sender_open(const struct sender_params *params, struct sender **ret, struct 
 		return -ENOMEM;
 	}
 	sender->interface = params->interface;
+	sender->link = params->link;
 	sender->stop = params->stop;
 	r = open_ring(params, &sender->tx, err);
 	if (r < 0)
@@ -118,12 +123,30 @@ static bool is_for_now(int error)
 	return error == -EAGAIN || error == -ENOBUFS || error == -EINTR;
 }
 
+/* The kernel compares no lengths with the MTU (fancap_tx_params.copy), and the ring has room for the first MTU only. */
+static void follow_mtu(struct sender *sender)
+{
+	struct ifreq ifr = {0};
+
+	strncpy(ifr.ifr_name, sender->interface, sizeof(ifr.ifr_name) - 1);
+	if (ioctl(fancap_tx_fd(sender->tx), SIOCGIFMTU, &ifr) < 0)
+		return; /* gone: sending tells */
+	if ((unsigned)ifr.ifr_mtu < sender->link.mtu)
+		sender->link.mtu = (unsigned)ifr.ifr_mtu;
+}
+
+uint32_t sender_mtu(const struct sender *sender)
+{
+	return sender->link.mtu;
+}
+
 int sender_flush(struct sender *sender, struct replay_counts *counts, struct fancap_error *err)
 {
 	int r = fancap_tx_send(sender->tx, false);
 
 	sender->unsent = 0;
 	reap(sender, counts);
+	follow_mtu(sender);
 	if (r >= 0 || is_for_now(r))
 		return 0;
 	fancap_error_set(err, "%s: sending: %s", sender->interface, strerror(-r));
@@ -159,12 +182,24 @@ static void *frame(struct sender *sender, struct replay_counts *counts, struct f
 	}
 }
 
+/* Most are shorter than any MTU, and need no second look. */
+static bool has_become_too_long(const struct sender *sender, const struct replay_packet *packet)
+{
+	return packet->len > sender->link.mtu &&
+	       feed_fit(&sender->link, (uint16_t)sender->link.linktype, packet) == SKIP_TOO_LONG;
+}
+
 int sender_put(struct sender *sender, const struct replay_packet *packet, struct replay_counts *counts,
 	       struct fancap_error *err)
 {
 	int r = 0;
-	void *data = frame(sender, counts, err, &r);
+	void *data;
 
+	if (has_become_too_long(sender, packet)) {
+		counts->skipped[SKIP_TOO_LONG]++;
+		return 0;
+	}
+	data = frame(sender, counts, err, &r);
 	if (data == NULL)
 		return r;
 	memcpy(data, packet->data, packet->len);
@@ -175,8 +210,9 @@ int sender_put(struct sender *sender, const struct replay_packet *packet, struct
 	}
 	sender->lens[sender->put++ % sender->n_lens] = packet->len;
 	if (++sender->unsent < sender->batch)
-		return 0;
-	return sender_flush(sender, counts, err);
+		return 1;
+	r = sender_flush(sender, counts, err);
+	return r < 0 ? r : 1;
 }
 
 int sender_finish(struct sender *sender, struct replay_counts *counts, struct fancap_error *err)

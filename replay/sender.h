@@ -25,15 +25,19 @@ void sender_close(struct sender *sender);
 
 /**
  * Put a packet into the ring. It leaves with sender_flush(), or earlier: when enough have come together.
- * Waits for room while the interface takes no more.
+ * Waits for room while the interface takes no more. What has become too long for the interface meanwhile is skipped and
+ * counted.
  *
- * @return 0; -EINTR asked to stop; -ENETDOWN; -errno
+ * @return 1 it is in the ring; 0 skipped; -EINTR asked to stop; -ENETDOWN; -errno
  */
 int sender_put(struct sender *sender, const struct replay_packet *packet, struct replay_counts *counts,
 	       struct fancap_error *err);
 
 /** Let what was put leave, as far as the interface takes it now, and count. @return 0; -ENETDOWN; -errno */
 int sender_flush(struct sender *sender, struct replay_counts *counts, struct fancap_error *err);
+
+/** The interface's MTU: as it was, or the least seen since. */
+uint32_t sender_mtu(const struct sender *sender);
 
 /**
  * Wait until all has left; a second at most once asked to stop.

@@ -8,6 +8,7 @@
 #include <linux/if_packet.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fancap/filter.h"
@@ -226,6 +227,56 @@ static void a_locked_filter_stays(void **state)
 	assert_int_equal(fancap_filter_lock(-1), -EBADF);
 }
 
+#define EACH_FLOW 5000u
+
+/* Flows 1 and 2 by turns, while the test goes on. */
+static pid_t start_sending(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid != 0)
+		return pid;
+	for (unsigned i = 0; i < EACH_FLOW; i++) {
+		send_flow(1, false);
+		send_flow(2, false);
+	}
+	_exit(0);
+}
+
+/* Never neither of them, never none: all of flow 1 passes and nothing of flow 2. */
+static void a_filter_is_replaced_without_a_gap(void **state)
+{
+	static const char *const expressions[] = {"udp src port 1025", "udp and not src port 1026"};
+	struct fancap_filter filters[2];
+	int room = 64 << 20, status = 0;
+	unsigned seen = 0, swaps = 0;
+	uint8_t frame[FRAME_UDP_BYTES];
+	bool sending = true;
+	pid_t pid;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(fancap_filter_compile(expressions[i], ETHERNET, 262144, NULL, &filters[i], NULL), 0);
+	assert_int_equal(setsockopt(receiver, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)), 0);
+	assert_int_equal(fancap_filter_attach(receiver, &filters[0]), 0);
+	pid = start_sending();
+	while (sending) {
+		sending = waitpid(pid, &status, WNOHANG) == 0;
+		assert_int_equal(fancap_filter_attach(receiver, &filters[++swaps % 2]), 0);
+		for (; recv(receiver, frame, sizeof(frame), 0) > 0; seen++)
+			assert_int_equal(frame_flow(frame), 1);
+	}
+	assert_int_equal(status, 0);
+	sleep_ms(10);
+	for (; recv(receiver, frame, sizeof(frame), 0) > 0; seen++)
+		assert_int_equal(frame_flow(frame), 1);
+	assert_int_equal(seen, EACH_FLOW);
+	assert_true(swaps > 2);
+	for (size_t i = 0; i < 2; i++)
+		fancap_filter_done(&filters[i]);
+}
+
 static void tells_of_an_interface_that_is_not_there(void **state)
 {
 	struct fancap_filter filter;
@@ -266,6 +317,7 @@ int main(void)
 		cmocka_unit_test(vlan_without_interface_misses_a_tag_taken_off),
 		cmocka_unit_test(truncation_keeps_the_length),
 		cmocka_unit_test(refuses_what_the_kernel_refuses),
+		cmocka_unit_test(a_filter_is_replaced_without_a_gap),
 		cmocka_unit_test(a_locked_filter_stays),
 		cmocka_unit_test(tells_of_an_interface_that_is_not_there),
 		cmocka_unit_test(compiles_for_a_link_that_is_down),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The parts of fancap-replay that send nothing: options, routes, what fits, merging, the store. */
+/* The parts of fancap-replay that send nothing: options, what fits, merging, the store. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include "replay/merge.h"
 #include "replay/options.h"
 #include "replay/report.h"
-#include "replay/route.h"
 #include "replay/store.h"
 #include "tests/unit/capfiles.h"
 
@@ -82,55 +81,6 @@ static void refuses_other_command_lines(void **state)
 	}
 }
 
-/* --- routes --------------------------------------------------------------------------------------------- */
-
-static const char ipv4[] =
-	"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-	"eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-	"half\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0\n"
-	"*\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n"
-	"eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
-static const char ipv6[] =
-	"00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 "
-	"00000400 00000001 00000000 00000003     eth6\n"
-	"00000000000000000000000000000000 01 00000000000000000000000000000000 00 00000000000000000000000000000000 "
-	"00000400 00000001 00000000 00000001     half\n"
-	"00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 "
-	"ffffffff 00000001 00000000 00200200       lo\n"
-	"fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 "
-	"00000100 00000001 00000000 00000001     eth1\n";
-
-static bool ask(bool (*is_default)(FILE *, const char *), const char *table, const char *interface)
-{
-	FILE *f = fmemopen((void *)(uintptr_t)table, strlen(table), "r");
-	bool found;
-
-	assert_non_null(f);
-	found = is_default(f, interface);
-	fclose(f);
-	return found;
-}
-
-static void finds_default_routes_of_both_protocols(void **state)
-{
-	(void)state;
-	assert_true(ask(route_is_default_ipv4, ipv4, "eth0"));
-	assert_true(ask(route_is_default_ipv6, ipv6, "eth6"));
-}
-
-static void takes_no_other_route_for_one(void **state)
-{
-	(void)state;
-	assert_false(ask(route_is_default_ipv4, ipv4, "half"));
-	assert_false(ask(route_is_default_ipv4, ipv4, "*"));
-	assert_false(ask(route_is_default_ipv4, ipv4, "eth1"));
-	assert_false(ask(route_is_default_ipv4, ipv4, "eth"));
-	assert_false(ask(route_is_default_ipv6, ipv6, "half"));
-	assert_false(ask(route_is_default_ipv6, ipv6, "lo"));
-	assert_false(ask(route_is_default_ipv6, ipv6, "eth1"));
-	assert_false(ask(route_is_default_ipv4, "nonsense\n\n", "eth0"));
-}
-
 /* --- what fits ------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -157,6 +107,9 @@ static const struct {
 	{FANCAP_LINKTYPE_RAW, 229, 40, 0, SKIP_REASONS},
 	{FANCAP_LINKTYPE_RAW, 101, 1, 0, SKIP_REASONS},
 	{FANCAP_LINKTYPE_RAW, 101, 0, 0, SKIP_TOO_SHORT},
+	{FANCAP_LINKTYPE_LINUX_SLL2, 276, 60, 0, SKIP_LINK_TYPE},
+	{FANCAP_LINKTYPE_LINUX_SLL2, 1, 60, 0, SKIP_LINK_TYPE},
+	{FANCAP_LINKTYPE_ETHERNET, 276, 60, 0, SKIP_LINK_TYPE},
 };
 
 static void sends_what_the_interface_takes_and_no_more(void **state)
@@ -232,6 +185,37 @@ static void merges_files_by_time(void **state)
 	merge_close(merge);
 	for (size_t f = 0; f < FILES; f++)
 		file_remove(paths[f]);
+}
+
+static void tells_when_a_pipe_is_waited_for(void **state)
+{
+	struct test_capfile made = {0};
+	struct fancap_capfile_packet packet;
+	struct merge *merge;
+	char file[32], path[32];
+	const char *names[] = {file, path};
+	int fds[2];
+
+	(void)state;
+	capfile_pcap(&made, PCAP_NS, 1);
+	capfile_pcap_packet(&made, 0, 1, 20, 20, 0, 0);
+	file_make(&made, file, sizeof(file));
+	assert_int_equal(merge_open(names, 1, &merge, NULL), 0);
+	assert_false(merge_may_wait(merge));
+	merge_close(merge);
+	assert_int_equal(pipe(fds), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+	assert_int_equal(write(fds[1], made.bytes, made.n), (ssize_t)made.n);
+	assert_int_equal(merge_open(names, 2, &merge, NULL), 0);
+	assert_int_equal(merge_next(merge, &packet, NULL), 1);
+	assert_true(merge_may_wait(merge));
+	close(fds[1]);
+	assert_false(merge_may_wait(merge));
+	assert_int_equal(merge_next(merge, &packet, NULL), 1);
+	assert_int_equal(merge_next(merge, &packet, NULL), 0);
+	merge_close(merge);
+	close(fds[0]);
+	file_remove(file);
 }
 
 static struct feed *feed_make(const char *const *paths, size_t n, const char *filter, const volatile int *stop)
@@ -456,10 +440,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_every_option),
 		cmocka_unit_test(refuses_other_command_lines),
-		cmocka_unit_test(finds_default_routes_of_both_protocols),
-		cmocka_unit_test(takes_no_other_route_for_one),
 		cmocka_unit_test(sends_what_the_interface_takes_and_no_more),
 		cmocka_unit_test(merges_files_by_time),
+		cmocka_unit_test(tells_when_a_pipe_is_waited_for),
 		cmocka_unit_test(gives_the_same_from_memory_as_from_files),
 		cmocka_unit_test(gives_nothing_behind_the_damage),
 		cmocka_unit_test(says_what_is_wrong_with_a_filter),
