@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
+#include "common/standard_fds.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/supervisor.h"
@@ -80,6 +81,7 @@ int main(int argc, char **argv)
 	struct config *config;
 	int status;
 
+	standard_fds_open();
 	status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;

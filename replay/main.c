@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/standard_fds.h"
 #include "replay/replay.h"
 
 static volatile int stop;
@@ -28,6 +29,7 @@ int main(int argc, char **argv)
 	struct options options;
 	int status;
 
+	standard_fds_open();
 	if (options_parse(argc, argv, &options, &err) < 0) {
 		if (err.text[0] != '\0')
 			fprintf(stderr, "fancap-replay: %s\n", err.text);

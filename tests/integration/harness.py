@@ -356,14 +356,15 @@ class Fancapd:
         self.config_path.write_text(json.dumps(config, indent=1) + "\n")
 
     # --- life ------------------------------------------------------------------------------------------
-    def spawn(self) -> subprocess.Popen[bytes]:
-        """Start it, without waiting for anything."""
+    def spawn(self, shell: str = 'exec "$@"') -> subprocess.Popen[bytes]:
+        """Start it, without waiting for anything. shell: what runs the command line."""
         self.notify = NotifySocket(self.folder / f"notify-{next(_numbers)}")
         environment = {name: value for name, value in os.environ.items()
                        if name not in ("JOURNAL_STREAM", "WATCHDOG_USEC", "LISTEN_FDS")}
         environment["NOTIFY_SOCKET"] = str(self.notify.path)
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(self.namespace.command(FANCAPD, "--config", self.config_path),
+            command = self.namespace.command("sh", "-c", shell, "sh", FANCAPD, "--config", self.config_path)
+            self.process = subprocess.Popen(command,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         return self.process
 
@@ -373,9 +374,9 @@ class Fancapd:
         assert status is None, f"fancapd ended with {status} before it was ready:\n{self.log()}"
         return self.notify.find("READY=1")
 
-    def start(self) -> Fancapd:
+    def start(self, **options: str) -> Fancapd:
         """Start it and wait until it says that it captures."""
-        self.spawn()
+        self.spawn(**options)
         wait_until(self._ready, f"READY of fancapd\n{self.log()}")
         self._pids.update(self.processes())
         return self

@@ -161,6 +161,15 @@ def test_failing_start_does_not_wait_for_the_rings(fancapd: Fancapd, link: Link)
     assert time.monotonic() - before < 20
 
 
+def test_closed_standard_descriptors_are_not_reused(fancapd: Fancapd, link: Link) -> None:
+    """Started without stdin, stdout and stderr, no socket may take their place."""
+    fancapd.configure(interface(link))
+    fancapd.start(shell='exec "$@" <&- >&- 2>&-')
+    for pid in fancapd.processes():
+        assert [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
+    fancapd.stop()
+
+
 def test_start_says_how_long_the_rings_last(fancapd: Fancapd, link: Link) -> None:
     """63 blocks of 1 MiB, two workers that share a veth's 10 Gbit/s: 63 x 1 MiB x 8 / 5 Gbit/s, less what headers take."""
     fancapd.configure(interface(link, 2, ring={"size": "64MiB", "block-size": "1MiB", "block-timeout": "100ms"}))
