@@ -33,8 +33,8 @@ struct fancap_tx_params {
 /*
  * Without `copy`, all of a packet but its link-layer header leaves the ring as page fragments. A virtual link (veth, tun)
  * hands no such pages on: it allocates others and copies. With `copy` (PACKET_VNET_HDR, whose hdr_len says how much to
- * copy) an ordinary packet is copied at once into the socket buffer: about 1.6 times the rate on veth, at 64 and at 1514
- * bytes. The kernel then does not compare lengths with the MTU, so the caller must.
+ * copy) an ordinary packet is copied at once into the socket buffer, which is faster there (`make bench-replay`). The
+ * kernel then does not compare lengths with the MTU, so the caller must.
  */
 
 /** What became of a packet. */
