@@ -181,7 +181,8 @@ def test_slow_readers_are_bounded(abused: Abuse, opened: ExitStack) -> None:
             others.ask()
         for _ in range(20):
             others.ask()
-        assert rss_bytes(others.fancapd.pid) - before < CLIENTS * (256 << 10)
+        if not SANITIZED:  # ASan keeps what was freed
+            assert rss_bytes(others.fancapd.pid) - before < CLIENTS * (256 << 10)
 
     abused(attack)
 
