@@ -285,15 +285,15 @@ static void a_file_that_is_none_is_refused(void **state)
 
 struct stop {
 	unsigned asked, at;
-	bool grow;
+	bool grow, change;
 };
 
 static bool stop(void *arg)
 {
 	struct stop *it = arg;
 
-	if (it->grow && it->asked == 0) {
-		FILE *f = fopen(from, "ae");
+	if ((it->grow || it->change) && it->asked == 0) {
+		FILE *f = fopen(from, it->grow ? "ae" : "r+e");
 
 		fputc('x', f);
 		fclose(f);
@@ -321,15 +321,20 @@ static void it_stops_when_told_there_and_on_the_way_back(void **state)
 	}
 }
 
-static void a_file_that_grows_meanwhile_is_not_taken_for_whole(void **state)
+static void a_file_that_changes_meanwhile_is_not_taken_for_whole(void **state)
 {
-	struct stop it = {.at = UINT32_MAX, .grow = true};
+	const struct timespec long_ago[2] = {{1, 0}, {1, 0}}; /* so that the change shows, whatever the clock's tick */
+	struct stop it = {.at = UINT32_MAX};
 	const struct compress_options options = {.level = 1, .stopped = stop, .arg = &it};
 
 	(void)state;
-	save(content, LARGE_BYTES);
-	assert_int_equal(compress_file(from, to, &options, NULL), -EBUSY);
-	assert_false(exists(to) || exists(part));
+	for (int grow = 0; grow < 2; grow++) {
+		it = (struct stop){.at = UINT32_MAX, .grow = grow != 0, .change = grow == 0};
+		save(content, LARGE_BYTES);
+		assert_int_equal(utimensat(AT_FDCWD, from, long_ago, 0), 0);
+		assert_int_equal(compress_file(from, to, &options, NULL), -EBUSY);
+		assert_false(exists(to) || exists(part));
+	}
 }
 
 static bool kill_in_call(int n)
@@ -393,7 +398,7 @@ int main(void)
 		TEST(a_full_disk_leaves_the_original),
 		TEST(a_file_that_is_none_is_refused),
 		TEST(it_stops_when_told_there_and_on_the_way_back),
-		TEST(a_file_that_grows_meanwhile_is_not_taken_for_whole),
+		TEST(a_file_that_changes_meanwhile_is_not_taken_for_whole),
 		TEST(a_kill_at_any_instant_leaves_the_original_or_both),
 		TEST(tshark_reads_it),
 	};

@@ -33,6 +33,7 @@ static uint8_t expected[TORN_BYTES_MAX];
 static char calls[64];	     /* one letter each */
 static int calls_left = NEVER; /* then we are killed, a write in its middle */
 static int write_error, read_error;
+static const char *finished_meanwhile; /* renamed before it can be locked, by who had the lock */
 
 ssize_t __real_pwrite(int fd, const void *bytes, size_t n, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t offset);
@@ -42,6 +43,8 @@ int __wrap_fdatasync(int fd);
 int __wrap_fsync(int fd);
 int __real_renameat2(int from_fd, const char *old, int to_fd, const char *new, unsigned flags);
 int __wrap_renameat2(int from_fd, const char *old, int to_fd, const char *new, unsigned flags);
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
 ssize_t __real_read(int fd, void *bytes, size_t n);
 ssize_t __wrap_read(int fd, void *bytes, size_t n);
 
@@ -98,6 +101,26 @@ int __wrap_renameat2(int from_fd, const char *old, int to_fd, const char *new, u
 	return __real_renameat2(from_fd, old, to_fd, new, flags);
 }
 
+static const char *finished_name(void)
+{
+	static char name[256];
+
+	snprintf(name, sizeof(name), "%s/finished", folder);
+	return name;
+}
+
+int __wrap_flock(int fd, int operation)
+{
+	struct stat st, named;
+
+	if (finished_meanwhile != NULL && fstat(fd, &st) == 0 && stat(finished_meanwhile, &named) == 0 &&
+	    st.st_ino == named.st_ino) {
+		assert_int_equal(rename(finished_meanwhile, finished_name()), 0);
+		finished_meanwhile = NULL;
+	}
+	return __real_flock(fd, operation);
+}
+
 ssize_t __wrap_read(int fd, void *bytes, size_t n)
 {
 	if (read_error != 0 && lseek(fd, 0, SEEK_CUR) > 0) {
@@ -120,6 +143,7 @@ static int setup(void **state)
 	calls[0] = '\0';
 	calls_left = NEVER;
 	write_error = read_error = 0;
+	finished_meanwhile = NULL;
 	return 0;
 }
 
@@ -461,23 +485,57 @@ static void each_interface_is_closed_with_its_own_figures(void **state)
 	}
 }
 
-static void a_section_length_that_is_wrong_then_is_taken_back(void **state)
+/* Right then but for what is appended, never set, for more than there is. */
+static void a_section_length_that_is_wrong_is_taken_back(void **state)
 {
-	struct test_capfile made = {0};
+	static const uint64_t told[] = {20 + 36, 0, 20, 20 + 36 + 36};
 	const uint64_t unknown = UINT64_MAX;
-	struct fancap_recover_result result;
 
 	(void)state;
-	capfile_section(&made, 20 + 36 + 36);
+	for (size_t i = 0; i < N_ELEMENTS(told); i++) {
+		static uint8_t there[CAPFILE_BYTES_MAX];
+		struct test_capfile made = {0};
+		struct fancap_recover_result result;
+		FILE *f;
+
+		capfile_section(&made, told[i]);
+		capfile_interface(&made, 1, 0);
+		capfile_enhanced(&made, 0, 1, 4, 4, 0);
+		save(from, made.bytes, made.n);
+		result = recover_good(FANCAP_RECOVER_COPY);
+		assert_int_equal(result.packets, 1);
+		assert_int_equal(result.bytes_cut, 0);
+		assert_true(result.changed);
+		f = fopen(to, "rbe");
+		assert_non_null(f);
+		assert_int_equal(fread(there, 1, sizeof(there), f), made.n + TORN_CLOSING_BYTES);
+		fclose(f);
+		memcpy(made.bytes + 16, &unknown, 8);
+		assert_memory_equal(there, made.bytes, made.n);
+		assert_int_equal(rename(to, from), 0);
+		assert_false(recover_good(FANCAP_RECOVER_IN_PLACE).changed);
+		unlink(to);
+	}
+}
+
+/* A length that is right is not touched: the file is closed, so nothing is. */
+static void a_section_length_that_is_right_stays(void **state)
+{
+	struct test_capfile made = {0};
+
+	(void)state;
+	capfile_section(&made, 20);
 	capfile_interface(&made, 1, 0);
-	capfile_enhanced(&made, 0, 1, 4, 4, 0);
+	capfile_section(&made, 20);
+	capfile_interface(&made, 1, 0);
 	save(from, made.bytes, made.n);
-	result = recover_good(FANCAP_RECOVER_COPY);
-	assert_true(result.changed);
-	memcpy(made.bytes + 16, &unknown, 8);
-	memcpy(expected, made.bytes, made.n);
-	assert_int_equal(rename(to, from), 0);
-	assert_false(recover_good(FANCAP_RECOVER_IN_PLACE).changed);
+	assert_false(recover_good(FANCAP_RECOVER_COPY).changed);
+	assert_file(to, made.bytes, made.n);
+	unlink(to);
+	/* Of a section that is followed by another, it is damage. */
+	made.bytes[16]++;
+	save(from, made.bytes, made.n);
+	assert_int_equal(recover_good(FANCAP_RECOVER_COPY).bytes_kept, 48);
 }
 
 /* The header of a section that is not there any more says nothing about the byte order of what is. */
@@ -500,6 +558,106 @@ static void a_torn_second_section_does_not_turn_the_first(void **state)
 		assert_int_equal(result.bytes_kept, whole);
 		assert_int_equal(rename(to, from), 0);
 		assert_false(recover_good(FANCAP_RECOVER_IN_PLACE).changed);
+		unlink(to);
+	}
+}
+
+enum nonsense {
+	STATISTICS_OF_NONE,
+	STATISTICS_SHORT,
+	STATISTICS_COUNTER,
+	STATISTICS_OPTION,
+	PACKET_OF_NONE,
+	PACKET_LONG,
+	PACKET_DROPCOUNT,
+	PACKET_OPTION,
+	INTERFACE_SHORT,
+	SECTION_OPTION,
+	LENGTH_ODD,
+	LENGTHS_DIFFER,
+	NONSENSE,
+};
+
+static const char *const nonsense_reasons[NONSENSE] = {
+	[STATISTICS_OF_NONE] = "statistics of interface 1 of 1",
+	[STATISTICS_SHORT] = "statistics of 8 bytes",
+	[STATISTICS_COUNTER] = "a counter (option 7) of 4 bytes",
+	[STATISTICS_OPTION] = "option 5 of 40 bytes leaves its block",
+	[PACKET_OF_NONE] = "a packet of interface 1 of 1",
+	[PACKET_LONG] = "a packet of 40 bytes in a block with room for 0",
+	[PACKET_DROPCOUNT] = "a counter (option 4) of 4 bytes",
+	[PACKET_OPTION] = "option 1 of 40 bytes leaves its block",
+	[INTERFACE_SHORT] = "a block of type 1 with 4 bytes in it",
+	[SECTION_OPTION] = "option 2 of 40 bytes leaves its block",
+	[LENGTH_ODD] = "a block of 18 bytes",
+	[LENGTHS_DIFFER] = "a block of 16 bytes that ends with 20",
+};
+
+static void put_option_header(struct test_capfile *made, uint16_t code, uint16_t n)
+{
+	capfile_put16(made, code);
+	capfile_put16(made, n);
+}
+
+static void put_zeros(struct test_capfile *made, size_t n)
+{
+	while (n-- > 0)
+		capfile_put8(made, 0);
+}
+
+static void put_nonsense(struct test_capfile *made, enum nonsense which)
+{
+	static const uint32_t types[NONSENSE] = {5, 5, 5, 5, 6, 6, 6, 6, 1, 0x0A0D0D0A, 99, 99};
+	bool of_none = which == STATISTICS_OF_NONE || which == PACKET_OF_NONE;
+
+	capfile_block_start(made, types[which]);
+	if (types[which] == 0x0A0D0D0A) {
+		capfile_put32(made, 0x1A2B3C4D);
+		capfile_put32(made, 1); /* version 1.0 */
+		capfile_put64(made, UINT64_MAX);
+	} else {
+		capfile_put32(made, of_none);
+		if (types[which] >= 5 && types[which] != 99)
+			put_zeros(made, which == STATISTICS_SHORT ? 4 : 8);
+	}
+	if (types[which] == 6) {
+		capfile_put32(made, which == PACKET_LONG ? 40 : 0);
+		capfile_put32(made, which == PACKET_LONG ? 40 : 0);
+	}
+	switch (which) {
+	case STATISTICS_COUNTER: put_option_header(made, 7, 4); put_zeros(made, 4); break;
+	case PACKET_DROPCOUNT: put_option_header(made, 4, 4); put_zeros(made, 4); break;
+	case STATISTICS_OPTION: put_option_header(made, 5, 40); break;
+	case PACKET_OPTION: put_option_header(made, 1, 40); break;
+	case SECTION_OPTION: put_option_header(made, 2, 40); break;
+	default: break;
+	}
+	capfile_block_end(made, 0);
+	if (which == LENGTH_ODD)
+		capfile_set32(made, made->block + 4, 18);
+	if (which == LENGTHS_DIFFER)
+		capfile_set32(made, made->n - 4, 20);
+}
+
+static void a_block_that_makes_no_sense_ends_the_prefix(void **state)
+{
+	(void)state;
+	for (int which = 0; which < NONSENSE; which++) {
+		struct test_capfile made = {0};
+		struct fancap_recover_result result;
+		size_t whole;
+
+		capfile_section(&made, UINT64_MAX);
+		capfile_interface(&made, 1, 0);
+		capfile_enhanced(&made, 0, 1, 4, 4, 0);
+		whole = made.n;
+		put_nonsense(&made, (enum nonsense)which);
+		capfile_enhanced(&made, 0, 2, 4, 4, 0);
+		save(from, made.bytes, made.n);
+		result = recover_good(FANCAP_RECOVER_COPY);
+		assert_has(result.reason, nonsense_reasons[which]);
+		assert_int_equal(result.bytes_kept, whole);
+		assert_int_equal(result.packets, 1);
 		unlink(to);
 	}
 }
@@ -571,6 +729,25 @@ static void a_file_that_somebody_writes_is_left_alone(void **state)
 	assert_int_equal(recover_as(FANCAP_RECOVER_COPY, &result, NULL), -EBUSY);
 	close(fd);
 	recover_good(FANCAP_RECOVER_COPY);
+}
+
+static void a_file_that_is_finished_meanwhile_is_not_touched(void **state)
+{
+	(void)state;
+	torn_sample_make(&sample, 8192);
+	for (int mode = FANCAP_RECOVER_COPY; mode <= FANCAP_RECOVER_IN_PLACE; mode++) {
+		save(from, sample.bytes, sample.n - 1);
+		finished_meanwhile = from;
+		assert_refused(mode, -ENOENT, "No such file");
+		assert_file(finished_name(), sample.bytes, sample.n - 1);
+	}
+	/* Nor what somebody else has just recovered under our temporary name. */
+	save(from, sample.bytes, sample.n - 1);
+	save(temporary, "recovered by another", 20);
+	finished_meanwhile = temporary;
+	recover_good(FANCAP_RECOVER_COPY);
+	assert_file(finished_name(), "recovered by another", 20);
+	assert_file(to, expected, torn_expect(&sample, torn_block_before(&sample, sample.n - 1), expected));
 }
 
 static void a_symbolic_link_is_not_cut(void **state)
@@ -723,11 +900,14 @@ int main(void)
 		TEST(what_was_recovered_is_left_as_it_is),
 		TEST(any_capture_file_is_recovered_at_every_cut),
 		TEST(each_interface_is_closed_with_its_own_figures),
-		TEST(a_section_length_that_is_wrong_then_is_taken_back),
+		TEST(a_section_length_that_is_wrong_is_taken_back),
+		TEST(a_section_length_that_is_right_stays),
 		TEST(a_torn_second_section_does_not_turn_the_first),
+		TEST(a_block_that_makes_no_sense_ends_the_prefix),
 		TEST(what_is_no_capture_file_makes_nothing),
 		TEST(a_file_of_the_new_name_is_not_replaced),
 		TEST(a_file_that_somebody_writes_is_left_alone),
+		TEST(a_file_that_is_finished_meanwhile_is_not_touched),
 		TEST(a_symbolic_link_is_not_cut),
 		TEST(a_full_disk_leaves_the_original),
 		TEST(an_error_of_the_disk_is_told_with_its_place),
