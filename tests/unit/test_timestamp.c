@@ -135,6 +135,25 @@ static enum fancap_timestamp_source stamp_one(bool hardware, bool early)
 	return fancap_packet_timestamp_source(&packet);
 }
 
+/* The time of the one packet in a ring. */
+static uint64_t time_in_ring(int fd, const struct fancap_geometry *geometry)
+{
+	struct fancap_packet packet = {0};
+	struct fancap_walk walk;
+	struct fancap_ring ring;
+	void *block;
+
+	assert_int_equal(fancap_ring_map(&ring, fd, geometry), 0);
+	for (int i = 0; (block = fancap_ring_acquire(&ring)) == NULL && i < 1000; i++)
+		sleep_ms(1);
+	assert_non_null(block);
+	assert_int_equal(fancap_walk_start(&walk, block, ring.block_bytes), 0);
+	assert_int_equal(fancap_walk_next(&walk, &packet), 1);
+	assert_int_equal(fancap_packet_timestamp_source(&packet), FANCAP_TIMESTAMP_SOFTWARE);
+	fancap_ring_unmap(&ring);
+	return packet.time_ns;
+}
+
 /* The kernel begins to stamp early some time after it was asked: a work queue does it. */
 static void await_software_stamp(bool hardware)
 {
@@ -153,6 +172,33 @@ static void a_stamp_may_be_made_earlier_than_in_the_ring(void **state)
 {
 	(void)state;
 	await_software_stamp(false);
+}
+
+/* One packet, two groups: what makes it possible to go from one ring to another at an instant. */
+static void an_early_stamp_is_the_same_in_every_ring(void **state)
+{
+	struct fancap_geometry geometry = geometry_of(2, 1 << 16, 1514, 1);
+	const struct fancap_group_params params = {
+		.interface = "ts1", .ifindex = ifindex_of("ts1"), .members = 1, .geometry = &geometry};
+	const struct fancap_filter everything = {0};
+	struct fancap_group groups[2];
+	int asking = sender_open("ts0"), sender = sender_open("ts0");
+	uint8_t frame[60];
+
+	(void)state;
+	assert_int_equal(fancap_timestamp_socket_early(asking, true), 0);
+	await_software_stamp(false);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(fancap_group_open(&params, &groups[i], NULL), 0);
+		assert_int_equal(fancap_group_gate_open(&groups[i], &everything, NULL), 0);
+	}
+	frame_numbered(frame, sizeof(frame), 1);
+	sender_send(sender, frame, sizeof(frame));
+	assert_int_equal(time_in_ring(groups[0].fds[0], &geometry), time_in_ring(groups[1].fds[0], &geometry));
+	for (unsigned i = 0; i < 2; i++)
+		fancap_group_close(&groups[i]);
+	close(asking);
+	close(sender);
 }
 
 /* Packets without a stamp of the device keep the kernel's. */
@@ -188,6 +234,7 @@ int main(void)
 		cmocka_unit_test(a_veth_has_no_clock),
 		cmocka_unit_test(every_failure_has_a_text_of_its_own),
 		cmocka_unit_test(a_stamp_may_be_made_earlier_than_in_the_ring),
+		cmocka_unit_test(an_early_stamp_is_the_same_in_every_ring),
 		cmocka_unit_test(asking_for_what_a_packet_lacks_is_no_error),
 		cmocka_unit_test(the_socket_is_told),
 	};
