@@ -317,6 +317,24 @@ uint64_t capture_delivered(const struct capture *capture, unsigned worker)
 	return kernel->packets - kernel->drops;
 }
 
+/* The kernel does not reset these: whoever asks reads them. */
+static void count_rollovers(const struct capture *capture, unsigned worker, struct statistics_counters *counters)
+{
+	const struct config_interface *interface = capture->config;
+	struct fancap_rollover_stats stats = {0};
+	int r;
+
+	if (!interface->fanout.rollover && interface->fanout.mode != FANCAP_FANOUT_ROLLOVER)
+		return;
+	r = fancap_rollover_stats_read(capture->group.fds[worker], &stats);
+	if (r < 0)
+		log_printf(LOG_ERR, NULL, &(struct log_context){interface->name, (int)worker},
+			   "PACKET_ROLLOVER_STATS: %s", strerror(-r));
+	counters->ring_rollovers = stats.packets;
+	counters->ring_rollovers_huge = stats.huge;
+	counters->ring_rollovers_failed = stats.failed;
+}
+
 void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
 {
 	struct capture_ring *ring = &capture->rings[worker];
@@ -332,6 +350,7 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
 	counters->packets_seen = ring->kernel.packets;
 	counters->packets_dropped = ring->kernel.drops;
 	counters->ring_freezes = ring->kernel.freezes;
+	count_rollovers(capture, worker, counters);
 	counters->packets_written = commit.packets_written;
 	counters->bytes_written = commit.bytes_written;
 	for (int i = 0; i < DISCARD_REASONS; i++)
