@@ -10,7 +10,7 @@
 
 static volatile int stop;
 
-/* A signal may come when `stop` has been looked at and the read that follows has not begun: so there is always another. */
+/* A signal may come after a look at `stop` and before the read behind that has begun: so there is always another. */
 static void on_signal(int number)
 {
 	if (number != SIGALRM)

@@ -18,10 +18,10 @@
 /* An interface. */
 struct link {
 	int index;
-	int below;	/* what it lies on: of a VLAN, macvlan or tunnel, the interface that sends for it; 0: none */
+	int below;	/* what it lies on: of a VLAN, macvlan or tunnel, what sends for it; 0: none */
 	bool elsewhere; /* that is in another network namespace: the index says nothing here */
 	int master;	/* the bridge, bond or VRF that it is a port of; 0: none */
-	bool shares;	/* what it sends goes the way of the interface that we were asked about, or the other way round */
+	bool shares;	/* it sends by the interface that we were asked about, or that one by it */
 };
 
 struct links {
@@ -218,7 +218,7 @@ static int take_route(const struct nlmsghdr *message, void *arg)
 	struct routes *routes = arg;
 	struct route route = {.links = routes->links};
 
-	/* A kernel without the protocol answers with the routes of others. Longer ones than /8 it would take hundreds of. */
+	/* Without the protocol the kernel answers with the routes of others. Of longer ones it would take hundreds. */
 	if (header->rtm_family != routes->family || header->rtm_type != RTN_UNICAST || header->rtm_dst_len > 8)
 		return MNL_CB_OK;
 	mnl_attr_parse(message, sizeof(*header), take_route_attribute, &route);
