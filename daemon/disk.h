@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_DISK_H
+#define DAEMON_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/*
+ * Writes under way: through io_uring where the kernel has it, else one pwritev() after the other. One process, one
+ * queue; no allocation after disk_open().
+ */
+struct disk;
+
+/** One write. The caller's memory, untouched by the caller from disk_submit() until it is done. */
+struct disk_write {
+	int fd;		 ///< perhaps O_DIRECT: then addresses, lengths and offset are aligned
+	int buffered_fd; ///< of the same file, without O_DIRECT: for what is left of a short write; may be fd
+	struct iovec iov[2];
+	unsigned n_iov;
+	uint64_t offset; ///< in the file
+	/* set by disk */
+	bool done;
+	int error; ///< 0, or -errno; part of it may be in the file
+	uint64_t submitted_ns; ///< CLOCK_MONOTONIC
+	uint64_t done_ns;
+	struct disk_write_state {
+		struct iovec iov[2]; ///< what is left
+		unsigned n_iov;
+		uint64_t offset;
+		bool direct;
+	} state;
+};
+
+enum disk_method {
+	DISK_IO_URING, ///< several under way
+	DISK_PWRITE,   ///< each done when disk_submit() returns
+};
+
+const char *disk_method_name(enum disk_method method);
+
+/**
+ * Make a queue.
+ *
+ * @param depth   writes that may be under way, 1 to 256
+ * @param method  wanted: DISK_IO_URING falls back to DISK_PWRITE
+ * @param ret_why 0, or the -errno that io_uring was refused with (-ENOSYS old kernel, -EPERM sysctl or seccomp, -ENOMEM)
+ * @return 0 or -errno
+ */
+int disk_open(unsigned depth, enum disk_method method, struct disk **ret, int *ret_why);
+
+enum disk_method disk_method(const struct disk *disk);
+
+/**
+ * Start a write. One that comes back short, interrupted or with EAGAIN is gone on with; where the file takes no O_DIRECT
+ * write of what is left (EINVAL, unaligned), through buffered_fd. A write of nothing at all (0 bytes) is -ENOSPC.
+ *
+ * The caller sees to it that no more than depth are under way.
+ */
+void disk_submit(struct disk *disk, struct disk_write *write);
+
+/** Take note of what is done: sets done and error. No system call unless something has to be gone on with. @return how many */
+unsigned disk_reap(struct disk *disk);
+
+/** Wait until at least one more is done. @return how many; 0: none was under way */
+unsigned disk_wait(struct disk *disk);
+
+/** Under way: submitted, not done. */
+unsigned disk_pending(const struct disk *disk);
+
+/** A descriptor that becomes readable (edge) when writes are done, or -1: DISK_PWRITE needs none. */
+int disk_fd(const struct disk *disk);
+
+/** Waits for what is under way. NULL is fine. */
+void disk_close(struct disk *disk);
+
+#endif
