@@ -147,15 +147,23 @@ static int enable_hardware_timestamps(const struct capture *capture, struct fanc
 	return r;
 }
 
-static int open_timestamps(struct capture *capture, struct fancap_error *err)
+static int enable_software_timestamps(const struct capture *capture, struct fancap_error *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < capture->group.members; i++)
+		r = fancap_timestamp_socket_early(capture->group.fds[i], true);
+	if (r < 0)
+		fancap_error_set(err, "%s: timestamps: SO_TIMESTAMPNS: %s", capture->config->name, strerror(-r));
+	return r;
+}
+
+static int open_hardware_timestamps(struct capture *capture, struct fancap_error *err)
 {
 	const struct config_interface *interface = capture->config;
 	struct fancap_error why;
-	int r;
+	int r = enable_hardware_timestamps(capture, &why);
 
-	if (interface->timestamps != CONFIG_TIMESTAMPS_HARDWARE)
-		return 0;
-	r = enable_hardware_timestamps(capture, &why);
 	if (r == 0) {
 		capture->hardware_timestamps = true;
 	} else if (interface->timestamps_fallback == CONFIG_FALLBACK_FAIL) {
@@ -164,6 +172,16 @@ static int open_timestamps(struct capture *capture, struct fancap_error *err)
 	} else {
 		log_printf(LOG_WARNING, NULL, &(struct log_context){interface->name, -1},
 			   "timestamps: %s; packets get the kernel's", why.text);
+	}
+	return 0;
+}
+
+static int open_timestamps(struct capture *capture, struct fancap_error *err)
+{
+	switch (capture->config->timestamps) {
+	case CONFIG_TIMESTAMPS_KERNEL: break;
+	case CONFIG_TIMESTAMPS_SOFTWARE: return enable_software_timestamps(capture, err);
+	case CONFIG_TIMESTAMPS_HARDWARE: return open_hardware_timestamps(capture, err);
 	}
 	return 0;
 }
@@ -299,6 +317,24 @@ uint64_t capture_delivered(const struct capture *capture, unsigned worker)
 	return kernel->packets - kernel->drops;
 }
 
+/* The kernel does not reset these: whoever asks reads them. */
+static void count_rollovers(const struct capture *capture, unsigned worker, struct statistics_counters *counters)
+{
+	const struct config_interface *interface = capture->config;
+	struct fancap_rollover_stats stats = {0};
+	int r;
+
+	if (!interface->fanout.rollover && interface->fanout.mode != FANCAP_FANOUT_ROLLOVER)
+		return;
+	r = fancap_rollover_stats_read(capture->group.fds[worker], &stats);
+	if (r < 0)
+		log_printf(LOG_ERR, NULL, &(struct log_context){interface->name, (int)worker},
+			   "PACKET_ROLLOVER_STATS: %s", strerror(-r));
+	counters->ring_rollovers = stats.packets;
+	counters->ring_rollovers_huge = stats.huge;
+	counters->ring_rollovers_failed = stats.failed;
+}
+
 void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
 {
 	struct capture_ring *ring = &capture->rings[worker];
@@ -314,6 +350,7 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
 	counters->packets_seen = ring->kernel.packets;
 	counters->packets_dropped = ring->kernel.drops;
 	counters->ring_freezes = ring->kernel.freezes;
+	count_rollovers(capture, worker, counters);
 	counters->packets_written = commit.packets_written;
 	counters->bytes_written = commit.bytes_written;
 	for (int i = 0; i < DISCARD_REASONS; i++)

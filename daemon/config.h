@@ -17,8 +17,9 @@ enum config_direction {
 };
 
 enum config_timestamps {
-	CONFIG_TIMESTAMPS_KERNEL,
-	CONFIG_TIMESTAMPS_HARDWARE,
+	CONFIG_TIMESTAMPS_KERNEL,   ///< when the packet reaches the ring
+	CONFIG_TIMESTAMPS_SOFTWARE, ///< when the kernel receives it, before any socket
+	CONFIG_TIMESTAMPS_HARDWARE, ///< by the device
 };
 
 enum config_fallback {

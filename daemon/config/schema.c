@@ -36,6 +36,7 @@ static const struct config_word direction_words[] = {
 
 static const struct config_word timestamps_words[] = {
 	{"kernel", CONFIG_TIMESTAMPS_KERNEL},
+	{"software", CONFIG_TIMESTAMPS_SOFTWARE},
 	{"hardware", CONFIG_TIMESTAMPS_HARDWARE},
 	{NULL, 0},
 };
