@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "pcapng_private.h"
+#include <assert.h>
+
+#include "lib/pcapng_private.h"
 
 static uint8_t *pad(uint8_t *p, size_t n)
 {
@@ -82,20 +84,33 @@ size_t fancap_pcapng_idb(void *dst, const struct fancap_pcapng_interface *interf
 	return block_end(dst, p);
 }
 
-size_t fancap_pcapng_isb(void *dst, const struct fancap_pcapng_statistics *s)
+/* All but the block's end. */
+static uint8_t *put_statistics(uint8_t *p, const struct fancap_pcapng_statistics *s)
 {
-	uint8_t *p = dst;
-
 	p = put32(p, BLOCK_ISB);
 	p = put32(p, 0);
 	p = put32(p, 0); /* interface */
 	p = put_time(p, s->time_ns);
 	p = option_time(p, ISB_STARTTIME, s->start_ns);
 	p = option_time(p, ISB_ENDTIME, s->end_ns);
+	if (s->has_received)
+		p = option_u64(p, ISB_IFRECV, s->received);
 	p = option_u64(p, ISB_FILTERACCEPT, s->accepted);
 	p = option_u64(p, ISB_OSDROP, s->dropped);
-	p = option_u64(p, ISB_USRDELIV, s->delivered);
-	return block_end(dst, p);
+	return option_u64(p, ISB_USRDELIV, s->delivered);
+}
+
+size_t fancap_pcapng_isb(void *dst, const struct fancap_pcapng_statistics *statistics)
+{
+	return block_end(dst, put_statistics(dst, statistics));
+}
+
+size_t fancap_pcapng_isb_padded(void *dst, size_t bytes, const struct fancap_pcapng_statistics *statistics)
+{
+	uint8_t *p = put_statistics(dst, statistics), *end = (uint8_t *)dst + bytes - BLOCK_END_BYTES;
+
+	assert(bytes % 4 == 0 && bytes <= FANCAP_PCAPNG_ISB_PADDED_MAX && p <= end);
+	return block_end(dst, put_filler(p, (size_t)(end - p)));
 }
 
 /*
@@ -164,7 +179,7 @@ static uint32_t kept_bytes(const struct fancap_packet *packet, uint32_t snaplen)
 static size_t epb_bytes(uint32_t kept, uint64_t dropcount)
 {
 	return EPB_FIXED_BYTES + ((kept + 3u) & ~3u) + EPB_FLAGS_BYTES +
-	       (dropcount != 0 ? EPB_DROPCOUNT_BYTES : 0) + EPB_TAIL_BYTES;
+	       (dropcount != 0 ? EPB_DROPCOUNT_BYTES : 0) + BLOCK_END_BYTES;
 }
 
 size_t fancap_pcapng_epb_bytes(const struct fancap_packet *packet, uint32_t snaplen, uint64_t dropcount)

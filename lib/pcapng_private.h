@@ -51,8 +51,9 @@ enum option {
 #define EPB_QUEUE_BYTES 8u
 #define EPB_DROPCOUNT_BYTES 12u
 #define EPB_PACKETID_BYTES 12u
-#define LENGTH_BYTES 4u /* at the end of every block */
-#define EPB_TAIL_BYTES (4u + LENGTH_BYTES) /* opt_endofopt first */
+#define LENGTH_BYTES 4u	/* at the end of every block */
+#define BLOCK_END_BYTES (4u + LENGTH_BYTES) /* opt_endofopt first */
+#define FILLER_PEN 32473u /* for examples and documents, RFC 5612: nobody's */
 
 /* --- bytes --------------------------------------------------------------------------------------------------------- */
 
@@ -100,6 +101,22 @@ static inline uint8_t *option_u64(uint8_t *p, enum option code, uint64_t value)
 {
 	p = option_header(p, code, sizeof(value));
 	return put64(p, value);
+}
+
+/*
+ * Fill n bytes by an option that says nothing. A multiple of 4, up to 65536; 4 are too few for a custom option. Other
+ * programs' copies of a file are without it, so that a custom option is what fills the most.
+ */
+static inline uint8_t *put_filler(uint8_t *p, size_t n)
+{
+	if (n == 0)
+		return p;
+	if (n == 4)
+		return option_header(p, OPT_LOCAL_EMPTY, 0);
+	p = option_header(p, OPT_CUSTOM_NOCOPY, n - 4);
+	p = put32(p, FILLER_PEN);
+	memset(p, 0, n - 8);
+	return p + n - 8;
 }
 
 /* What stands before an Enhanced Packet Block's data, on interface 0. */
