@@ -15,12 +15,13 @@
  */
 
 #define HEAD_BYTES FANCAP_INPLACE_HEAD_BYTES
-#define TAG_END (MAC_ADDRESSES_BYTES + VLAN_TAG_BYTES)
+#define FRONT_MAX (EPB_FIXED_BYTES + MAC_ADDRESSES_BYTES + VLAN_TAG_BYTES)
 /* The kernel's slots leave some 60 bytes; the last packet's back is a page at most, and what it needs. */
 #define BACK_MAX 8192u
 #define DROPCOUNT_ROOM (EPB_DROPCOUNT_BYTES + BLOCK_END_BYTES)
 /* While one packet is looked at, the headers of what comes this many later are fetched. */
 #define FETCH_AHEAD 4u
+#define GAP_BYTES 88u /* that the kernel leaves between two packets, about */
 
 static uint32_t align_up(uint32_t n, uint32_t step)
 {
@@ -135,15 +136,16 @@ struct piece {
 	uint64_t dropcount;
 };
 
-static uint8_t *put_front(uint8_t *p, const struct piece *piece)
+static uint32_t put_front(uint8_t *p, const struct piece *piece)
 {
 	const struct fancap_inplace_row *row = piece->row;
 
 	p = put_epb_header(p, piece->end - piece->front, row->time_ns, row->caplen, row->len);
 	if (row->vlan_tpid == 0)
-		return p;
+		return EPB_FIXED_BYTES;
 	p = put(p, row->addresses, MAC_ADDRESSES_BYTES);
-	return put_tag(p, row->vlan_tpid, row->vlan_tci);
+	put_tag(p, row->vlan_tpid, row->vlan_tci);
+	return FRONT_MAX;
 }
 
 /*
@@ -163,9 +165,10 @@ static uint8_t *put_options(uint8_t *p, const uint8_t *end, const struct piece *
 	return put_filler(p, (size_t)(end - p));
 }
 
-static void put_back(uint8_t *p, const struct piece *piece)
+static uint32_t put_back(uint8_t *p, const struct piece *piece)
 {
-	uint8_t *end = p + (piece->end - data_end(piece->row));
+	uint32_t n = piece->end - data_end(piece->row);
+	uint8_t *end = p + n;
 
 	put32(p, 0); /* padding, of which there are 3 bytes at most; something follows in any case */
 	p += -piece->row->caplen & 3u;
@@ -174,6 +177,7 @@ static void put_back(uint8_t *p, const struct piece *piece)
 		p = option_header(p, OPT_ENDOFOPT, 0);
 	}
 	put32(p, piece->end - piece->front);
+	return n;
 }
 
 /* Put bytes at an offset of the block: what is in its first page goes to the head. */
@@ -189,21 +193,11 @@ static void store(uint8_t *block, uint8_t *head, uint32_t offset, const uint8_t 
 		memcpy(block + offset + in_head, bytes + in_head, n - in_head);
 }
 
-/* A packet that begins in the first page: it may lie on both sides of its end, and so may each part. */
-static void rewrite_in_head(uint8_t *block, uint8_t *head, const struct piece *piece)
+/* What will be written to before a packet. */
+static void fetch_gap(const uint8_t *block, const struct fancap_inplace_row *row)
 {
-	uint32_t end = data_end(piece->row);
-	uint8_t bytes[BACK_MAX];
-
-	store(block, head, piece->front, bytes, (uint32_t)(put_front(bytes, piece) - bytes));
-	put_back(bytes, piece);
-	store(block, head, end, bytes, piece->end - end);
-}
-
-static void rewrite(uint8_t *block, const struct piece *piece)
-{
-	put_front(block + piece->front, piece);
-	put_back(block + data_end(piece->row), piece);
+	__builtin_prefetch(block + row->offset - GAP_BYTES, 1);
+	__builtin_prefetch(block + row->offset - 1, 1);
 }
 
 static struct piece piece_of(const struct fancap_inplace_plan *plan, const struct fancap_inplace_row *rows,
@@ -222,18 +216,24 @@ static struct piece piece_of(const struct fancap_inplace_plan *plan, const struc
 void fancap_inplace_rewrite(void *block, const struct fancap_inplace_plan *plan, const struct fancap_inplace_row *rows,
 			    const struct fancap_inplace_extra *extra, void *head)
 {
-	uint32_t n = 0;
+	uint8_t front[FRONT_MAX], back[BACK_MAX];
 
 	memcpy(head, block, HEAD_BYTES); /* for its packets' data; the rest is written over */
 	fancap_pcapng_isb_padded(head, rows[0].offset - EPB_FIXED_BYTES, &extra->statistics);
-	for (; n < plan->packets && rows[n].offset < HEAD_BYTES + EPB_FIXED_BYTES; n++) {
+	for (uint32_t n = 0; n < plan->packets; n++) {
 		const struct piece piece = piece_of(plan, rows, extra, n);
+		uint32_t end = data_end(piece.row);
+		/* What begins in the first page may lie on both sides of its end: made here, and cut there. */
+		bool cut = piece.front < HEAD_BYTES;
+		uint32_t front_bytes, back_bytes;
 
-		rewrite_in_head(block, head, &piece);
-	}
-	for (; n < plan->packets; n++) {
-		const struct piece piece = piece_of(plan, rows, extra, n);
-
-		rewrite(block, &piece);
+		if (n + FETCH_AHEAD < plan->packets)
+			fetch_gap(block, &rows[n + FETCH_AHEAD]);
+		front_bytes = put_front(cut ? front : (uint8_t *)block + piece.front, &piece);
+		back_bytes = put_back(cut ? back : (uint8_t *)block + end, &piece);
+		if (cut) {
+			store(block, head, piece.front, front, front_bytes);
+			store(block, head, end, back, back_bytes);
+		}
 	}
 }

@@ -103,6 +103,17 @@ static inline uint8_t *option_u64(uint8_t *p, enum option code, uint64_t value)
 	return put64(p, value);
 }
 
+/* A gap between two packets in a ring asks for some ten zeros: too few to call for. */
+static inline void put_zeros(uint8_t *p, size_t n)
+{
+	if (n < 8 || n > 16) {
+		memset(p, 0, n);
+		return;
+	}
+	put64(p, 0);
+	put64(p + n - 8, 0);
+}
+
 /*
  * Fill n bytes by an option that says nothing. A multiple of 4, up to 65536; 4 are too few for a custom option. Other
  * programs' copies of a file are without it, so that a custom option is what fills the most.
@@ -115,7 +126,7 @@ static inline uint8_t *put_filler(uint8_t *p, size_t n)
 		return option_header(p, OPT_LOCAL_EMPTY, 0);
 	p = option_header(p, OPT_CUSTOM_NOCOPY, n - 4);
 	p = put32(p, FILLER_PEN);
-	memset(p, 0, n - 8);
+	put_zeros(p, n - 8);
 	return p + n - 8;
 }
 
