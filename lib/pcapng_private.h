@@ -115,8 +115,8 @@ static inline void put_zeros(uint8_t *p, size_t n)
 }
 
 /*
- * Fill n bytes by an option that says nothing. A multiple of 4, up to 65536; 4 are too few for a custom option. Other
- * programs' copies of a file are without it, so that a custom option is what fills the most.
+ * Fill n bytes, a multiple of 4 up to 65536, by one option that says nothing. Four are too few for a custom option, but
+ * an empty one of local use fits. tshark, tcpdump and capinfos pass over both; editcap's copies are without them.
  */
 static inline uint8_t *put_filler(uint8_t *p, size_t n)
 {
