@@ -20,7 +20,7 @@
 #define SNAPLEN 262144u
 #define SLL_END 68u /* of a slot: tpacket3_hdr, aligned, and sockaddr_ll */
 
-/* Addresses of a block of Ethernet packets, PACKET_RESERVE 2: the first packet's data, and what a slot adds to it. */
+/* Ethernet, PACKET_RESERVE 2: the first packet's data in the block, and any one's in its slot. */
 #define FIRST_DATA 132u
 #define SLOT_DATA 84u
 
@@ -523,6 +523,22 @@ static void fills_any_space_before_the_first_packet(void **state)
 	}
 }
 
+/* With a tag in band and another to be put back, as when QinQ goes out: 96 bytes are left, and 100 may be wanted. */
+static void demands_room_for_statistics(void **state)
+{
+	struct fancap_inplace_plan plan;
+
+	(void)state;
+	for (unsigned tags = 0; tags < 2; tags++) {
+		struct made *made = make_block(8192);
+
+		add(made, 60, tags != 0 ? tagged : plain);
+		test_block_slot(&made->block, 0)->tp_mac = SLOT_DATA - 4;
+		assert_int_equal(plan_of(made, &plan), tags != 0 ? -EOPNOTSUPP : 0);
+		free_block(made);
+	}
+}
+
 /* --- what has to be packed instead --------------------------------------------------------------------------------- */
 
 static void refuses_an_empty_block(void **state)
@@ -779,6 +795,7 @@ int main(void)
 		cmocka_unit_test(leaves_out_what_does_not_fit),
 		cmocka_unit_test(demands_room_for_a_dropcount),
 		cmocka_unit_test(fills_any_space_before_the_first_packet),
+		cmocka_unit_test(demands_room_for_statistics),
 		cmocka_unit_test(refuses_an_empty_block),
 		cmocka_unit_test(refuses_more_packets_than_rows),
 		cmocka_unit_test(refuses_data_that_is_not_aligned),
