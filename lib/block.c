@@ -59,8 +59,8 @@ static bool slot_fits(const struct fancap_walk *walk)
 }
 
 /*
- * Where a slot further on may be: packets of a size often follow each other. Each slot tells where the next one is, so without
- * a guess they come from memory one after the other; a wrong one costs next to nothing.
+ * Where a slot further on may be: packets of a size often follow each other. Each slot tells where the next one is, so
+ * without a guess they come from memory one after the other; a wrong one costs next to nothing.
  */
 static const uint8_t *later_slot(const struct fancap_walk *walk, uint32_t step)
 {

@@ -10,8 +10,8 @@
  *
  *     statistics | front data back | front data back | ... front data back
  *
- * A front is the EPB's header, and the MAC addresses and the tag when a tag is put back. A back reaches to the next front, or
- * to the plan's end: options and the trailing length. Data is nowhere written to.
+ * A front is the EPB's header, and the MAC addresses and the tag when a tag is put back. A back reaches to the next
+ * front, or to the plan's end: options and the trailing length. Data is nowhere written to.
  */
 
 #define HEAD_BYTES FANCAP_INPLACE_HEAD_BYTES

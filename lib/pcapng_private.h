@@ -146,7 +146,8 @@ static inline uint8_t *put_epb_header(uint8_t *p, uint32_t length, uint64_t time
 /** epb_flags for an sll_pkttype: bits 0-1 direction, bits 2-4 kind of reception. */
 static inline uint32_t pcapng_epb_flags(uint8_t type)
 {
-	enum { INBOUND = 1, OUTBOUND = 2, UNICAST = 1 << 2, MULTICAST = 2 << 2, BROADCAST = 3 << 2, PROMISCUOUS = 4 << 2 };
+	enum { INBOUND = 1, OUTBOUND = 2 };
+	enum { UNICAST = 1 << 2, MULTICAST = 2 << 2, BROADCAST = 3 << 2, PROMISCUOUS = 4 << 2 };
 	static const uint8_t flags[] = {
 		[PACKET_HOST] = INBOUND | UNICAST,
 		[PACKET_BROADCAST] = INBOUND | BROADCAST,
