@@ -23,21 +23,37 @@ static void fill_settings(const struct config *config, const struct config_inter
 }
 
 /* Workers make the folders they need; that they will be able to is better known now. */
-static int open_folder(const struct config *config, struct capture *capture, struct fancap_error *err)
+static int open_folder(const char *directory, struct capture *capture, struct fancap_error *err)
 {
 	const char *name = capture->config->name;
+	char *folder;
 	int r;
 
-	if (asprintf(&capture->folder, "%s/%s", config->storage.directory, name) < 0) {
-		capture->folder = NULL;
+	if (asprintf(&folder, "%s/%s", directory, name) < 0) {
+		fancap_error_set(err, "%s: out of memory", name);
 		return -ENOMEM;
 	}
-	r = path_make(capture->folder, 0750);
+	capture->folders[capture->n_folders++] = folder;
+	r = path_make(folder, 0750);
 	if (r == 0)
-		r = privileges_folder_check(capture->folder);
+		r = privileges_folder_check(folder);
 	if (r < 0)
-		fancap_error_set(err, "%s: cannot record to %s: %s%s", name, capture->folder, strerror(-r),
+		fancap_error_set(err, "%s: cannot record to %s: %s%s", name, folder, strerror(-r),
 				 r == -EACCES ? " (workers have no capabilities, not even root's)" : "");
+	return r;
+}
+
+static int open_folders(const struct config *config, struct capture *capture, struct fancap_error *err)
+{
+	int r = 0;
+
+	capture->folders = calloc(config->storage.n_directories, sizeof(*capture->folders));
+	if (capture->folders == NULL) {
+		fancap_error_set(err, "%s: out of memory", capture->config->name);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; r == 0 && i < config->storage.n_directories; i++)
+		r = open_folder(config->storage.directories[i], capture, err);
 	return r;
 }
 
@@ -217,7 +233,7 @@ int capture_open(const struct config *config, const struct config_interface *int
 	fill_settings(config, interface, &capture.settings);
 	r = check_cpus(interface, err);
 	if (r == 0)
-		r = open_folder(config, &capture, err);
+		r = open_folders(config, &capture, err);
 	if (r == 0)
 		r = open_geometry(&capture, err);
 	if (r == 0)
@@ -377,12 +393,19 @@ uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)
 	return plan.stall_ns;
 }
 
+const char *capture_folder(const struct capture *capture, unsigned worker)
+{
+	return capture->folders[worker % capture->n_folders];
+}
+
 void capture_close(struct capture *capture)
 {
 	fancap_group_close(&capture->group);
 	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++)
 		ledger_unmap(capture->rings[i].ledger);
 	free(capture->rings);
-	free(capture->folder);
+	for (size_t i = 0; i < capture->n_folders; i++)
+		free(capture->folders[i]);
+	free(capture->folders);
 	*capture = (struct capture){0};
 }
