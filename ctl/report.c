@@ -192,6 +192,10 @@ static const struct column discarded_columns[] = {
 	{ "PACKETS", true },	{ "%", true },
 };
 
+static const struct column rollover_columns[] = {
+	{ "INTERFACE", false }, { "WORKER", false }, { "ROLLED OVER", true }, { "HUGE FLOW", true }, { "FAILED", true },
+};
+
 static void statistics_counters(struct table *table, struct reader *reader, json_t *object)
 {
 	cells_seen(table, reader, object);
@@ -223,10 +227,27 @@ static void discarded_fill(struct table *table, struct reader *reader, const cha
 	}
 }
 
-static void statistics_fill(struct table *table, struct table *discarded, struct reader *reader,
-			    json_t *statistics)
+/* What a worker's ring handed on to others, or could not. */
+static void rollover_fill(struct table *table, struct reader *reader, const char *interface, json_t *worker)
+{
+	if (!read_count(reader, worker, "ring_rollovers") && !read_count(reader, worker, "ring_rollovers_failed"))
+		return;
+	table_text(table, interface);
+	cell_optional(table, reader, worker, "worker");
+	cell_count(table, reader, worker, "ring_rollovers");
+	cell_count(table, reader, worker, "ring_rollovers_huge");
+	cell_count(table, reader, worker, "ring_rollovers_failed");
+}
+
+/** The tables that statistics are shown in; those after the first only if there is something in them. */
+struct statistics_tables {
+	struct table *all, *discarded, *rollover;
+};
+
+static void statistics_fill(const struct statistics_tables *tables, struct reader *reader, json_t *statistics)
 {
 	json_t *array = read_array(reader, statistics, "interfaces"), *interface, *worker;
+	struct table *table = tables->all;
 	size_t i, w;
 
 	json_array_foreach(array, i, interface) {
@@ -240,7 +261,8 @@ static void statistics_fill(struct table *table, struct table *discarded, struct
 			table_text(table, name);
 			table_format(table, "%llu", (unsigned long long)read_count(reader, worker, "worker"));
 			statistics_counters(table, reader, worker);
-			discarded_fill(discarded, reader, name, worker);
+			discarded_fill(tables->discarded, reader, name, worker);
+			rollover_fill(tables->rollover, reader, name, worker);
 		}
 	}
 	table_text(table, "total");
@@ -248,8 +270,15 @@ static void statistics_fill(struct table *table, struct table *discarded, struct
 	statistics_counters(table, reader, read_object(reader, statistics, "total"));
 }
 
-static int statistics_print(struct table *table, struct table *discarded, uint64_t time_ns,
-			    uint64_t started_ns, FILE *out)
+static int table_print_if_any(struct table *table, FILE *out)
+{
+	if (table_is_empty(table))
+		return 0;
+	fputc('\n', out);
+	return table_print(table, out);
+}
+
+static int statistics_print(const struct statistics_tables *tables, uint64_t time_ns, uint64_t started_ns, FILE *out)
 {
 	int r;
 
@@ -257,29 +286,33 @@ static int statistics_print(struct table *table, struct table *discarded, uint64
 	fputs(", capturing for ", out);
 	duration_print(out, time_ns > started_ns ? time_ns - started_ns : 0);
 	fputs("\n\n", out);
-	r = table_print(table, out);
-	if (r == 0 && !table_is_empty(discarded)) {
-		fputc('\n', out);
-		r = table_print(discarded, out);
-	}
+	r = table_print(tables->all, out);
+	if (r == 0)
+		r = table_print_if_any(tables->discarded, out);
+	if (r == 0)
+		r = table_print_if_any(tables->rollover, out);
 	return r;
 }
 
 int report_statistics(json_t *statistics, FILE *out, const char **ret_missing)
 {
-	struct table *table = table_new(statistics_columns, ARRAY_SIZE(statistics_columns));
-	struct table *discarded = table_new(discarded_columns, ARRAY_SIZE(discarded_columns));
+	const struct statistics_tables tables = {
+		.all = table_new(statistics_columns, ARRAY_SIZE(statistics_columns)),
+		.discarded = table_new(discarded_columns, ARRAY_SIZE(discarded_columns)),
+		.rollover = table_new(rollover_columns, ARRAY_SIZE(rollover_columns)),
+	};
 	struct reader reader = { NULL };
 	uint64_t time_ns = read_count(&reader, statistics, "time_ns");
 	uint64_t started_ns = read_count(&reader, statistics, "started_ns");
 	int r;
 
-	statistics_fill(table, discarded, &reader, statistics);
+	statistics_fill(&tables, &reader, statistics);
 	r = report_result(&reader, ret_missing);
 	if (r == 0)
-		r = statistics_print(table, discarded, time_ns, started_ns, out);
-	table_free(table);
-	table_free(discarded);
+		r = statistics_print(&tables, time_ns, started_ns, out);
+	table_free(tables.all);
+	table_free(tables.discarded);
+	table_free(tables.rollover);
 	return r;
 }
 

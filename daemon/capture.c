@@ -23,21 +23,37 @@ static void fill_settings(const struct config *config, const struct config_inter
 }
 
 /* Workers make the folders they need; that they will be able to is better known now. */
-static int open_folder(const struct config *config, struct capture *capture, struct fancap_error *err)
+static int open_folder(const char *directory, struct capture *capture, struct fancap_error *err)
 {
 	const char *name = capture->config->name;
+	char *folder;
 	int r;
 
-	if (asprintf(&capture->folder, "%s/%s", config->storage.directory, name) < 0) {
-		capture->folder = NULL;
+	if (asprintf(&folder, "%s/%s", directory, name) < 0) {
+		fancap_error_set(err, "%s: out of memory", name);
 		return -ENOMEM;
 	}
-	r = path_make(capture->folder, 0750);
+	capture->folders[capture->n_folders++] = folder;
+	r = path_make(folder, 0750);
 	if (r == 0)
-		r = privileges_folder_check(capture->folder);
+		r = privileges_folder_check(folder);
 	if (r < 0)
-		fancap_error_set(err, "%s: cannot record to %s: %s%s", name, capture->folder, strerror(-r),
+		fancap_error_set(err, "%s: cannot record to %s: %s%s", name, folder, strerror(-r),
 				 r == -EACCES ? " (workers have no capabilities, not even root's)" : "");
+	return r;
+}
+
+static int open_folders(const struct config *config, struct capture *capture, struct fancap_error *err)
+{
+	int r = 0;
+
+	capture->folders = calloc(config->storage.n_directories, sizeof(*capture->folders));
+	if (capture->folders == NULL) {
+		fancap_error_set(err, "%s: out of memory", capture->config->name);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; r == 0 && i < config->storage.n_directories; i++)
+		r = open_folder(config->storage.directories[i], capture, err);
 	return r;
 }
 
@@ -147,15 +163,23 @@ static int enable_hardware_timestamps(const struct capture *capture, struct fanc
 	return r;
 }
 
-static int open_timestamps(struct capture *capture, struct fancap_error *err)
+static int enable_software_timestamps(const struct capture *capture, struct fancap_error *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < capture->group.members; i++)
+		r = fancap_timestamp_socket_early(capture->group.fds[i], true);
+	if (r < 0)
+		fancap_error_set(err, "%s: timestamps: SO_TIMESTAMPNS: %s", capture->config->name, strerror(-r));
+	return r;
+}
+
+static int open_hardware_timestamps(struct capture *capture, struct fancap_error *err)
 {
 	const struct config_interface *interface = capture->config;
 	struct fancap_error why;
-	int r;
+	int r = enable_hardware_timestamps(capture, &why);
 
-	if (interface->timestamps != CONFIG_TIMESTAMPS_HARDWARE)
-		return 0;
-	r = enable_hardware_timestamps(capture, &why);
 	if (r == 0) {
 		capture->hardware_timestamps = true;
 	} else if (interface->timestamps_fallback == CONFIG_FALLBACK_FAIL) {
@@ -164,6 +188,16 @@ static int open_timestamps(struct capture *capture, struct fancap_error *err)
 	} else {
 		log_printf(LOG_WARNING, NULL, &(struct log_context){interface->name, -1},
 			   "timestamps: %s; packets get the kernel's", why.text);
+	}
+	return 0;
+}
+
+static int open_timestamps(struct capture *capture, struct fancap_error *err)
+{
+	switch (capture->config->timestamps) {
+	case CONFIG_TIMESTAMPS_KERNEL: break;
+	case CONFIG_TIMESTAMPS_SOFTWARE: return enable_software_timestamps(capture, err);
+	case CONFIG_TIMESTAMPS_HARDWARE: return open_hardware_timestamps(capture, err);
 	}
 	return 0;
 }
@@ -199,7 +233,7 @@ int capture_open(const struct config *config, const struct config_interface *int
 	fill_settings(config, interface, &capture.settings);
 	r = check_cpus(interface, err);
 	if (r == 0)
-		r = open_folder(config, &capture, err);
+		r = open_folders(config, &capture, err);
 	if (r == 0)
 		r = open_geometry(&capture, err);
 	if (r == 0)
@@ -299,6 +333,24 @@ uint64_t capture_delivered(const struct capture *capture, unsigned worker)
 	return kernel->packets - kernel->drops;
 }
 
+/* The kernel does not reset these: whoever asks reads them. */
+static void count_rollovers(const struct capture *capture, unsigned worker, struct statistics_counters *counters)
+{
+	const struct config_interface *interface = capture->config;
+	struct fancap_rollover_stats stats = {0};
+	int r;
+
+	if (!interface->fanout.rollover && interface->fanout.mode != FANCAP_FANOUT_ROLLOVER)
+		return;
+	r = fancap_rollover_stats_read(capture->group.fds[worker], &stats);
+	if (r < 0)
+		log_printf(LOG_ERR, NULL, &(struct log_context){interface->name, (int)worker},
+			   "PACKET_ROLLOVER_STATS: %s", strerror(-r));
+	counters->ring_rollovers = stats.packets;
+	counters->ring_rollovers_huge = stats.huge;
+	counters->ring_rollovers_failed = stats.failed;
+}
+
 void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
 {
 	struct capture_ring *ring = &capture->rings[worker];
@@ -314,6 +366,7 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
 	counters->packets_seen = ring->kernel.packets;
 	counters->packets_dropped = ring->kernel.drops;
 	counters->ring_freezes = ring->kernel.freezes;
+	count_rollovers(capture, worker, counters);
 	counters->packets_written = commit.packets_written;
 	counters->bytes_written = commit.bytes_written;
 	for (int i = 0; i < DISCARD_REASONS; i++)
@@ -340,12 +393,19 @@ uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)
 	return plan.stall_ns;
 }
 
+const char *capture_folder(const struct capture *capture, unsigned worker)
+{
+	return capture->folders[worker % capture->n_folders];
+}
+
 void capture_close(struct capture *capture)
 {
 	fancap_group_close(&capture->group);
 	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++)
 		ledger_unmap(capture->rings[i].ledger);
 	free(capture->rings);
-	free(capture->folder);
+	for (size_t i = 0; i < capture->n_folders; i++)
+		free(capture->folders[i]);
+	free(capture->folders);
 	*capture = (struct capture){0};
 }

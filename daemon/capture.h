@@ -24,7 +24,8 @@ struct capture {
 	struct fancap_group group;
 	bool hardware_timestamps; ///< as the device agreed to
 	struct capture_ring *rings; ///< one per group member
-	char *folder;		    ///< recordings of this interface, absolute
+	char **folders;		    ///< recordings of this interface, absolute: one in each of storage.directories
+	size_t n_folders;
 	struct recorder_settings settings;
 };
 
@@ -74,6 +75,9 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
  * @return nanoseconds, 0: the link's speed is not known
  */
 uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes);
+
+/** The folder that a worker records to: workers are spread over the directories. */
+const char *capture_folder(const struct capture *capture, unsigned worker);
 
 /** Close sockets, free rings. An all-zero capture is fine. */
 void capture_close(struct capture *capture);

@@ -118,7 +118,7 @@ static void __attribute__((noreturn)) run_worker(const struct child *child, int 
 	const struct capture *capture = child->capture;
 	const struct worker_params params = {
 		.recorder = {
-			.folder = capture->folder,
+			.folder = capture_folder(capture, child->worker),
 			.interface = capture->config->name,
 			.worker = child->worker,
 			.linktype = (uint16_t)capture->link.linktype,

@@ -24,6 +24,7 @@ struct load {
 	struct store *store;
 	struct config_errors *errors;
 	struct config_origin *origins; ///< of each interface so far
+	uint64_t invalid;	       ///< a bit for each row of config_table_top that was refused
 	int result;
 };
 
@@ -136,6 +137,63 @@ static void interface_apply(struct load *load, struct config_document *document,
 	config_validate_interface(origin, load->errors);
 }
 
+/* --- directories --- */
+
+static void directories_set(struct config *config, const char **list, size_t n)
+{
+	free(config->storage.directories);
+	config->storage.directories = list;
+	config->storage.n_directories = n;
+}
+
+/** Read the list; it takes the place of a single directory, and the other way round in a later file. */
+static void directories_apply(struct load *load, struct config_document *document,
+			      const struct config_text *texts)
+{
+	size_t row = config_table_index(&config_table_top, "storage.directories");
+	const struct config_text *single =
+		&texts[config_table_index(&config_table_top, "storage.directory")];
+	const struct config_option *option = &config_table_top.options[row];
+	const struct config_text *text = &texts[row];
+	struct config *config = &load->store->config;
+	const char **list;
+
+	if (single->scalar)
+		directories_set(config, NULL, 0);
+	if (text->n == 0)
+		return;
+	list = calloc(text->n, sizeof(*list));
+	if (!list) {
+		load->result = -ENOMEM;
+		return;
+	}
+	for (unsigned i = 0; i < text->n; i++) {
+		struct config_option entry = *option;
+		char path[PATH_TEXT_MAX];
+
+		entry.offset = 0;
+		snprintf(path, sizeof(path), "storage.directories[%u]", i);
+		if (!text_apply(load, document, path, &entry, text->list[i], &list[i]))
+			load->invalid |= UINT64_C(1) << row;
+	}
+	directories_set(config, list, text->n);
+	config->storage.directory = NULL;
+	if (!(load->invalid >> row & 1))
+		config_validate_directories(config, document, single->scalar != NULL, load->errors);
+}
+
+/** After all files: there is always a list. */
+static int directories_resolve(struct config *config)
+{
+	if (config->storage.n_directories > 0)
+		return 0;
+	directories_set(config, calloc(1, sizeof(*config->storage.directories)), 1);
+	if (!config->storage.directories)
+		return -ENOMEM;
+	config->storage.directories[0] = config->storage.directory;
+	return 0;
+}
+
 /* --- the whole --- */
 
 static size_t interfaces_row(void)
@@ -163,8 +221,9 @@ static void source_apply(struct load *load, struct config_source *source)
 
 	if (!source->texts)
 		return;
-	table_apply(load, &source->document, "", &config_table_top, source->texts,
-		    &load->store->config);
+	load->invalid |= table_apply(load, &source->document, "", &config_table_top, source->texts,
+				     &load->store->config);
+	directories_apply(load, &source->document, source->texts);
 	interfaces = &source->texts[interfaces_row()];
 	for (unsigned i = 0; i < interfaces->n; i++)
 		interface_apply(load, &source->document, i,
@@ -199,6 +258,10 @@ static int store_fill(struct store *store, const char *path, struct config_error
 			source_apply(&load, &store->sources.items[i]);
 		interfaces_require(&load);
 		config_validate_unique(load.origins, store->config.n_interfaces, errors);
+		config_validate_storage(&store->config, &store->sources, load.invalid, errors);
+		r = directories_resolve(&store->config);
+		if (r < 0)
+			load.result = r;
 	}
 	free(load.origins);
 	return load.result == 0 && errors->n > 0 ? -EINVAL : load.result;
@@ -232,6 +295,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		free((void *)(uintptr_t)config->interfaces[i].cpus); /* const for readers only */
 	free(config->interfaces);
+	free(config->storage.directories);
 	config_sources_done(&store->sources);
 	free(store);
 }

@@ -17,14 +17,31 @@ enum config_direction {
 };
 
 enum config_timestamps {
-	CONFIG_TIMESTAMPS_KERNEL,
-	CONFIG_TIMESTAMPS_HARDWARE,
+	CONFIG_TIMESTAMPS_KERNEL,   ///< when the packet reaches the ring
+	CONFIG_TIMESTAMPS_SOFTWARE, ///< when the kernel receives it, before any socket
+	CONFIG_TIMESTAMPS_HARDWARE, ///< by the device
 };
 
 enum config_fallback {
 	CONFIG_FALLBACK_WARN,
 	CONFIG_FALLBACK_FAIL,
 };
+
+/** How packets get from the ring into a file. */
+enum config_writer {
+	CONFIG_WRITER_AUTO, ///< whichever costs less, block by block
+	CONFIG_WRITER_DIRECT,
+	CONFIG_WRITER_STAGED,
+};
+
+enum config_compress {
+	CONFIG_COMPRESS_NONE,
+	CONFIG_COMPRESS_ZSTD,
+};
+
+#define CONFIG_DIRECTORIES_MAX 16
+/** A retain.free up to this is percent of the file system, anything above is bytes. */
+#define CONFIG_FREE_PERCENT_MAX 99
 
 /** One `interfaces:` entry, with every default filled in. Its address is stable for the config's life. */
 struct config_interface {
@@ -56,11 +73,23 @@ struct config {
 	struct config_interface *interfaces;
 	size_t n_interfaces; ///< >= 1
 	struct {
-		const char *directory; ///< absolute
+		const char *directory; ///< as configured; NULL: `directories` was. Only the dump needs to know
+		const char **directories; ///< absolute, none inside another
+		size_t n_directories;	  ///< 1 to CONFIG_DIRECTORIES_MAX
+		enum config_writer writer;
 		struct {
 			uint64_t size_bytes;  ///< 0: not by size
 			uint64_t interval_ns; ///< 0: not by time
 		} rotate;
+		struct config_retain {
+			uint64_t size_bytes; ///< of all recordings together; 0: any
+			uint64_t free;	     ///< of each file system: CONFIG_FREE_PERCENT_MAX; 0: none
+			uint64_t age_ms;     ///< 0: any
+		} retain;
+		uint32_t sync_interval_ms; ///< 0: not before a file is finished
+		enum config_compress compress;
+		const char *owner; ///< user name, NULL: as the process runs
+		const char *group; ///< group name, NULL: as the process runs
 	} storage;
 	struct {
 		const char *socket; ///< absolute

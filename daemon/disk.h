@@ -12,6 +12,8 @@
  */
 struct disk;
 
+#define DISK_DEPTH_MAX 256u
+
 /** One write. The caller's memory, untouched by the caller from disk_submit() until it is done. */
 struct disk_write {
 	int fd;		 ///< perhaps O_DIRECT: then addresses, lengths and offset are aligned
@@ -29,6 +31,7 @@ struct disk_write {
 		unsigned n_iov;
 		uint64_t offset;
 		bool direct;
+		unsigned turned_away; ///< times in a row
 	} state;
 };
 
@@ -42,24 +45,34 @@ const char *disk_method_name(enum disk_method method);
 /**
  * Make a queue.
  *
- * @param depth   writes that may be under way, 1 to 256
+ * @param depth   writes that may be under way, 1 to DISK_DEPTH_MAX
  * @param method  wanted: DISK_IO_URING falls back to DISK_PWRITE
- * @param ret_why 0, or the -errno that io_uring was refused with (-ENOSYS old kernel, -EPERM sysctl or seccomp, -ENOMEM)
- * @return 0 or -errno
+ * @param ret_why 0, or the -errno that io_uring was refused with (-ENOSYS old kernel, -EPERM sysctl or
+ *                seccomp, -ENOMEM locked memory)
+ * @return 0; -EINVAL depth; -ENOMEM
  */
 int disk_open(unsigned depth, enum disk_method method, struct disk **ret, int *ret_why);
 
+/** The method of the next write: DISK_PWRITE for good once io_uring fails for another reason than want of room. */
 enum disk_method disk_method(const struct disk *disk);
 
 /**
- * Start a write. One that comes back short, interrupted or with EAGAIN is gone on with; where the file takes no O_DIRECT
- * write of what is left (EINVAL, unaligned), through buffered_fd. A write of nothing at all (0 bytes) is -ENOSPC.
+ * Start a write. It may be done when this returns, and disk_reap() does not count it then: look at `done`.
  *
- * The caller sees to it that no more than depth are under way.
+ * One that comes back short, interrupted or with EAGAIN is gone on with; where the file takes no O_DIRECT write of
+ * what is left (EINVAL, unaligned), through buffered_fd. A write of which the file takes nothing (0 bytes) is -ENOSPC.
+ *
+ * No more than depth are under way: the caller reaps or waits first.
  */
 void disk_submit(struct disk *disk, struct disk_write *write);
 
-/** Take note of what is done: sets done and error. No system call unless something has to be gone on with. @return how many */
+/**
+ * Take note of what is done: sets done and error. No system call unless something has to be gone on with.
+ *
+ * What completes while the process makes no system call shows a scheduler tick later, or with its next one.
+ *
+ * @return how many
+ */
 unsigned disk_reap(struct disk *disk);
 
 /** Wait until at least one more is done. @return how many; 0: none was under way */
@@ -68,7 +81,10 @@ unsigned disk_wait(struct disk *disk);
 /** Under way: submitted, not done. */
 unsigned disk_pending(const struct disk *disk);
 
-/** A descriptor that becomes readable (edge) when writes are done, or -1: DISK_PWRITE needs none. */
+/**
+ * A descriptor that becomes readable (edge) when writes are done, or -1: there was no io_uring. The same as long as the
+ * queue lives. Epoll may return EINTR at a completion; the edge is there when it is called again.
+ */
 int disk_fd(const struct disk *disk);
 
 /** Waits for what is under way. NULL is fine. */

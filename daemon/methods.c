@@ -78,7 +78,7 @@ static int counters_pack_into(json_t *object, const struct statistics_counters *
 		(void)json_object_set_new(reasons, discard_reason_name((enum discard_reason)i),
 					  varlink_count(c->discarded_by_reason[i]));
 
-	counters = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	counters = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			     "packets_seen", varlink_count(c->packets_seen),
 			     "packets_dropped", varlink_count(c->packets_dropped),
 			     "packets_delivered", varlink_count(c->packets_delivered),
@@ -88,6 +88,9 @@ static int counters_pack_into(json_t *object, const struct statistics_counters *
 			     "packets_in_ring", varlink_count(c->packets_in_ring),
 			     "bytes_written", varlink_count(c->bytes_written),
 			     "ring_freezes", varlink_count(c->ring_freezes),
+			     "ring_rollovers", varlink_count(c->ring_rollovers),
+			     "ring_rollovers_huge", varlink_count(c->ring_rollovers_huge),
+			     "ring_rollovers_failed", varlink_count(c->ring_rollovers_failed),
 			     "worker_restarts", varlink_count(c->worker_restarts));
 	r = json_object_update(object, counters);
 	json_decref(counters);

@@ -74,10 +74,42 @@ static const struct config_interface *find_interface(const struct config *config
 	return NULL;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_directories(const struct config *a, const struct config *b)
+{
+	if (a->storage.n_directories != b->storage.n_directories)
+		return false;
+	for (size_t i = 0; i < a->storage.n_directories; i++) {
+		if (strcmp(a->storage.directories[i], b->storage.directories[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Which option of storage differs that processes have been started with; NULL: none. */
+static const char *storage_difference(const struct config *a, const struct config *b)
+{
+	if (!same_directories(a, b))
+		return "directory";
+	if (a->storage.writer != b->storage.writer)
+		return "writer";
+	if (!same_text(a->storage.owner, b->storage.owner))
+		return "owner";
+	if (!same_text(a->storage.group, b->storage.group))
+		return "group";
+	return NULL;
+}
+
 static bool needs_restart(const struct config *old, const struct config *new, char *ret_why, size_t size)
 {
-	if (strcmp(old->storage.directory, new->storage.directory) != 0) {
-		snprintf(ret_why, size, "storage.directory takes a restart");
+	const char *storage = storage_difference(old, new);
+
+	if (storage != NULL) {
+		snprintf(ret_why, size, "storage.%s takes a restart", storage);
 		return true;
 	}
 	if (strcmp(old->control.socket, new->control.socket) != 0) {

@@ -8,7 +8,7 @@
 /**
  * Read the configuration again and go over to it: all of it, or, if any of it is wrong or needs new rings, none.
  *
- * What may change: filter, snaplen, rotation, log level. The rest takes a restart, and is refused.
+ * What may change: filter, snaplen, rotation, retention, sync-interval, compression, log level. The rest takes a restart, and is refused.
  *
  * @param captures those of the current configuration; they refer to the new one after success
  * @return the new configuration, owned by the caller, who then tells the workers; NULL: nothing changed (see the log)

@@ -97,6 +97,9 @@ static void counters_add(struct statistics_counters *sum, const struct statistic
 	sum->packets_in_ring += c->packets_in_ring;
 	sum->bytes_written += c->bytes_written;
 	sum->ring_freezes += c->ring_freezes;
+	sum->ring_rollovers += c->ring_rollovers;
+	sum->ring_rollovers_huge += c->ring_rollovers_huge;
+	sum->ring_rollovers_failed += c->ring_rollovers_failed;
 	sum->worker_restarts += c->worker_restarts;
 }
 

@@ -35,6 +35,13 @@ struct statistics_counters {
 	uint64_t packets_in_ring; ///< waiting in the ring or in a worker's buffer, now
 	uint64_t bytes_written;	  ///< pcapng bytes in files, headers included
 	uint64_t ring_freezes;	  ///< times the kernel found no free block (tp_freeze_q_cnt)
+	/*
+	 * Of rollover groups (PACKET_ROLLOVER_STATS), counted for the worker whose turn it was; whoever got the packet
+	 * counts it as seen. In mode rollover it is the first worker's turn for every packet.
+	 */
+	uint64_t ring_rollovers;	///< packets handed on to another ring (tp_all)
+	uint64_t ring_rollovers_huge;	///< of these, early: of a flow that made most of recent packets (tp_huge)
+	uint64_t ring_rollovers_failed; ///< packets for which no other ring had room (tp_failed)
 	uint64_t worker_restarts;
 };
 

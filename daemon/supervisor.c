@@ -292,9 +292,10 @@ static void log_capture(const struct capture *capture)
 	const struct config_interface *interface = capture->config;
 
 	log_printf(LOG_INFO, NULL, &(struct log_context){interface->name, -1},
-		   "capturing with %u workers (fanout %s, group %u), rings of %u blocks of %u bytes, to %s",
+		   "capturing with %u workers (fanout %s, group %u), rings of %u blocks of %u bytes, to %s%s",
 		   interface->workers, fancap_fanout_mode_name(interface->fanout.mode), capture->group.id,
-		   capture->geometry.req.tp_block_nr, capture->geometry.req.tp_block_size, capture->folder);
+		   capture->geometry.req.tp_block_nr, capture->geometry.req.tp_block_size, capture->folders[0],
+		   capture->n_folders > 1 ? " and others" : "");
 }
 
 /* Whether the rings are large enough is seen when it is too late, unless somebody works it out. */

@@ -21,6 +21,9 @@
 #include "fancap/rx.h"
 #include "fancap/stats.h"
 
+/* A signal that comes between a look at `stop` and the wait does not end the wait. */
+#define STOP_LOOK_MS 1000
+
 struct options {
 	const char *interface;
 	enum fancap_version version;
@@ -186,7 +189,7 @@ static int receive(struct fancap_rx *rx, uint64_t count, FILE *file)
 			else
 				print_packet(&packet);
 			count--;
-		} else if (r == 0 && poll(&fd, 1, -1) < 0 && errno != EINTR) {
+		} else if (r == 0 && poll(&fd, 1, STOP_LOOK_MS) < 0 && errno != EINTR) {
 			return -errno;
 		} else if (r == -ENETDOWN) {
 			fputs("receive: the interface is down; waiting for it\n", stderr);

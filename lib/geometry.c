@@ -28,6 +28,9 @@
 /* GRO merges into frames of up to 64 KiB; beyond that only a snaplen asks for more. */
 #define FRAME_USUAL_MAX (65536u + 22u)
 
+/* So that whatever passes these limits can be mapped; map_bytes need not be asked about. */
+_Static_assert(SIZE_MAX / 2 / FRAME_BLOCKS_MAX > INT_MAX, "fancap is for 64-bit machines");
+
 static uint64_t round_up(uint64_t value, uint64_t step)
 {
 	return (value + step - 1) / step * step;
@@ -145,8 +148,6 @@ static int check_blocks(uint64_t size_bytes, uint32_t block_bytes, uint32_t max,
 static int check_size(uint64_t size_bytes, uint32_t block_bytes, uint32_t max_blocks, uint32_t page,
 		      struct fancap_error *err)
 {
-	int r;
-
 	if (size_bytes < block_bytes) {
 		fancap_error_set(err, "ring size %llu is smaller than one block of %u bytes: "
 				 "the least is %u", (unsigned long long)size_bytes, block_bytes,
@@ -159,15 +160,7 @@ static int check_size(uint64_t size_bytes, uint32_t block_bytes, uint32_t max_bl
 				 (unsigned long long)round_near(size_bytes, block_bytes));
 		return -EINVAL;
 	}
-	r = check_blocks(size_bytes, block_bytes, max_blocks, page, err);
-	if (r < 0)
-		return r;
-	if (size_bytes > SIZE_MAX / 2) {
-		fancap_error_set(err, "ring size %llu cannot be mapped: at most %zu bytes",
-				 (unsigned long long)size_bytes, (size_t)SIZE_MAX / 2);
-		return -EINVAL;
-	}
-	return 0;
+	return check_blocks(size_bytes, block_bytes, max_blocks, page, err);
 }
 
 int fancap_geometry_plan(const struct fancap_ring_params *params, struct fancap_geometry *ret,

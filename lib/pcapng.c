@@ -1,79 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <arpa/inet.h>
-#include <string.h>
+#include <assert.h>
 
-#include "fancap/pcapng.h"
-
-enum block_type {
-	BLOCK_SHB = 0x0A0D0D0A,
-	BLOCK_IDB = 1,
-	BLOCK_ISB = 5,
-	BLOCK_EPB = 6,
-};
-
-enum option {
-	OPT_ENDOFOPT = 0,
-	SHB_HARDWARE = 2,
-	SHB_OS = 3,
-	SHB_USERAPPL = 4,
-	IF_NAME = 2,
-	IF_DESCRIPTION = 3,
-	IF_TSRESOL = 9,
-	IF_FILTER = 11,
-	IF_OS = 12,
-	EPB_FLAGS = 2,
-	EPB_DROPCOUNT = 4,
-	ISB_STARTTIME = 2,
-	ISB_ENDTIME = 3,
-	ISB_FILTERACCEPT = 6,
-	ISB_OSDROP = 7,
-	ISB_USRDELIV = 8,
-};
-
-/* epb_flags: bits 0-1 direction, bits 2-4 kind of reception. */
-enum epb_flag {
-	EPB_INBOUND = 1,
-	EPB_OUTBOUND = 2,
-	EPB_UNICAST = 1 << 2,
-	EPB_MULTICAST = 2 << 2,
-	EPB_BROADCAST = 3 << 2,
-	EPB_PROMISCUOUS = 4 << 2,
-};
-
-#define MAC_ADDRESSES_BYTES 12u
-#define VLAN_TAG_BYTES 4u
-#define EPB_FIXED_BYTES 28u /* up to the packet data */
-#define EPB_FLAGS_BYTES 8u
-#define EPB_DROPCOUNT_BYTES 12u
-#define EPB_TAIL_BYTES 8u /* opt_endofopt and the trailing length */
-
-static uint8_t *put(uint8_t *p, const void *bytes, size_t n)
-{
-	memcpy(p, bytes, n);
-	return p + n;
-}
-
-static uint8_t *put16(uint8_t *p, uint16_t value)
-{
-	return put(p, &value, sizeof(value));
-}
-
-static uint8_t *put32(uint8_t *p, uint32_t value)
-{
-	return put(p, &value, sizeof(value));
-}
-
-static uint8_t *put64(uint8_t *p, uint64_t value)
-{
-	return put(p, &value, sizeof(value));
-}
-
-/* Time stamps are two 32-bit halves, the high one first, whatever the byte order. */
-static uint8_t *put_time(uint8_t *p, uint64_t time_ns)
-{
-	p = put32(p, (uint32_t)(time_ns >> 32));
-	return put32(p, (uint32_t)time_ns);
-}
+#include "lib/pcapng_private.h"
 
 static uint8_t *pad(uint8_t *p, size_t n)
 {
@@ -81,12 +9,6 @@ static uint8_t *pad(uint8_t *p, size_t n)
 
 	memset(p, 0, padding);
 	return p + padding;
-}
-
-static uint8_t *option_header(uint8_t *p, enum option code, size_t n)
-{
-	p = put16(p, (uint16_t)code);
-	return put16(p, (uint16_t)n);
 }
 
 static uint8_t *option_bytes(uint8_t *p, enum option code, const void *bytes, size_t n)
@@ -101,11 +23,6 @@ static uint8_t *option_text(uint8_t *p, enum option code, const char *text)
 	if (text == NULL || text[0] == '\0')
 		return p;
 	return option_bytes(p, code, text, strnlen(text, FANCAP_PCAPNG_TEXT_MAX));
-}
-
-static uint8_t *option_u64(uint8_t *p, enum option code, uint64_t value)
-{
-	return option_bytes(p, code, &value, sizeof(value));
 }
 
 static uint8_t *option_time(uint8_t *p, enum option code, uint64_t time_ns)
@@ -167,20 +84,33 @@ size_t fancap_pcapng_idb(void *dst, const struct fancap_pcapng_interface *interf
 	return block_end(dst, p);
 }
 
-size_t fancap_pcapng_isb(void *dst, const struct fancap_pcapng_statistics *s)
+/* All but the block's end. */
+static uint8_t *put_statistics(uint8_t *p, const struct fancap_pcapng_statistics *s)
 {
-	uint8_t *p = dst;
-
 	p = put32(p, BLOCK_ISB);
 	p = put32(p, 0);
 	p = put32(p, 0); /* interface */
 	p = put_time(p, s->time_ns);
 	p = option_time(p, ISB_STARTTIME, s->start_ns);
 	p = option_time(p, ISB_ENDTIME, s->end_ns);
+	if (s->has_received)
+		p = option_u64(p, ISB_IFRECV, s->received);
 	p = option_u64(p, ISB_FILTERACCEPT, s->accepted);
 	p = option_u64(p, ISB_OSDROP, s->dropped);
-	p = option_u64(p, ISB_USRDELIV, s->delivered);
-	return block_end(dst, p);
+	return option_u64(p, ISB_USRDELIV, s->delivered);
+}
+
+size_t fancap_pcapng_isb(void *dst, const struct fancap_pcapng_statistics *statistics)
+{
+	return block_end(dst, put_statistics(dst, statistics));
+}
+
+size_t fancap_pcapng_isb_padded(void *dst, size_t bytes, const struct fancap_pcapng_statistics *statistics)
+{
+	uint8_t *p = put_statistics(dst, statistics), *end = (uint8_t *)dst + bytes - BLOCK_END_BYTES;
+
+	assert(bytes % 4 == 0 && bytes <= FANCAP_PCAPNG_ISB_PADDED_MAX && p <= end);
+	return block_end(dst, put_filler(p, (size_t)(end - p)));
 }
 
 /*
@@ -219,18 +149,6 @@ size_t fancap_pcapng_sll2(void *dst, const struct fancap_packet *packet)
 	return (size_t)(p - (uint8_t *)dst);
 }
 
-/* Bytes that the kernel took off the packet: a tag stands behind two MAC addresses only. */
-static uint32_t tag_bytes(const struct fancap_packet *packet)
-{
-	return packet->vlan_tpid != 0 && packet->mac_len >= MAC_ADDRESSES_BYTES ? VLAN_TAG_BYTES : 0;
-}
-
-/* A packet cut before the tag's place stays as it is. */
-static bool tag_fits(const struct fancap_packet *packet)
-{
-	return tag_bytes(packet) != 0 && packet->caplen >= MAC_ADDRESSES_BYTES;
-}
-
 /* Bytes that stand before a cooked packet. */
 static uint32_t cooked_bytes(const struct fancap_packet *packet)
 {
@@ -242,13 +160,13 @@ static uint32_t whole_bytes(const struct fancap_packet *packet)
 {
 	if (packet->cooked)
 		return cooked_bytes(packet) + packet->caplen;
-	return packet->caplen + (tag_fits(packet) ? VLAN_TAG_BYTES : 0);
+	return packet->caplen + (pcapng_tag_fits(packet) ? VLAN_TAG_BYTES : 0);
 }
 
 /* What the packet's length was, with all that we put back. */
 static uint32_t original_bytes(const struct fancap_packet *packet)
 {
-	return packet->len + (packet->cooked ? cooked_bytes(packet) : tag_bytes(packet));
+	return packet->len + (packet->cooked ? cooked_bytes(packet) : pcapng_tag_bytes(packet));
 }
 
 static uint32_t kept_bytes(const struct fancap_packet *packet, uint32_t snaplen)
@@ -261,7 +179,7 @@ static uint32_t kept_bytes(const struct fancap_packet *packet, uint32_t snaplen)
 static size_t epb_bytes(uint32_t kept, uint64_t dropcount)
 {
 	return EPB_FIXED_BYTES + ((kept + 3u) & ~3u) + EPB_FLAGS_BYTES +
-	       (dropcount != 0 ? EPB_DROPCOUNT_BYTES : 0) + EPB_TAIL_BYTES;
+	       (dropcount != 0 ? EPB_DROPCOUNT_BYTES : 0) + BLOCK_END_BYTES;
 }
 
 size_t fancap_pcapng_epb_bytes(const struct fancap_packet *packet, uint32_t snaplen, uint64_t dropcount)
@@ -269,27 +187,12 @@ size_t fancap_pcapng_epb_bytes(const struct fancap_packet *packet, uint32_t snap
 	return epb_bytes(kept_bytes(packet, snaplen), dropcount);
 }
 
-static uint32_t epb_flags(uint8_t type)
-{
-	switch (type) {
-	case PACKET_HOST: return EPB_INBOUND | EPB_UNICAST;
-	case PACKET_BROADCAST: return EPB_INBOUND | EPB_BROADCAST;
-	case PACKET_MULTICAST: return EPB_INBOUND | EPB_MULTICAST;
-	case PACKET_OTHERHOST: return EPB_INBOUND | EPB_PROMISCUOUS;
-	case PACKET_OUTGOING: return EPB_OUTBOUND;
-	default: return 0;
-	}
-}
-
 /* The packet with its tag back in place, cut to kept bytes. */
 static uint8_t *put_tagged(uint8_t *p, const struct fancap_packet *packet, uint32_t kept)
 {
 	uint8_t head[MAC_ADDRESSES_BYTES + VLAN_TAG_BYTES];
-	uint16_t tpid = htons(packet->vlan_tpid), tci = htons(packet->vlan_tci);
 
-	memcpy(head, packet->data, MAC_ADDRESSES_BYTES);
-	memcpy(head + MAC_ADDRESSES_BYTES, &tpid, sizeof(tpid));
-	memcpy(head + MAC_ADDRESSES_BYTES + 2, &tci, sizeof(tci));
+	put_tag(put(head, packet->data, MAC_ADDRESSES_BYTES), packet->vlan_tpid, packet->vlan_tci);
 	if (kept <= sizeof(head))
 		return put(p, head, kept);
 	p = put(p, head, sizeof(head));
@@ -312,7 +215,7 @@ static uint8_t *put_packet(uint8_t *p, const struct fancap_packet *packet, uint3
 {
 	if (packet->cooked)
 		return put_cooked(p, packet, kept);
-	if (tag_fits(packet))
+	if (pcapng_tag_fits(packet))
 		return put_tagged(p, packet, kept);
 	return put(p, packet->data, kept);
 }
@@ -324,16 +227,10 @@ size_t fancap_pcapng_epb(void *dst, const struct fancap_packet *packet, uint32_t
 	uint32_t length = (uint32_t)epb_bytes(kept, dropcount);
 	uint8_t *p = dst;
 
-	p = put32(p, BLOCK_EPB);
-	p = put32(p, length);
-	p = put32(p, 0); /* interface */
-	p = put_time(p, packet->time_ns);
-	p = put32(p, kept);
-	p = put32(p, original_bytes(packet));
+	p = put_epb_header(p, length, packet->time_ns, kept, original_bytes(packet));
 	p = put_packet(p, packet, kept);
 	p = pad(p, kept);
-	p = option_header(p, EPB_FLAGS, 4);
-	p = put32(p, epb_flags(packet->type));
+	p = option_u32(p, EPB_FLAGS, pcapng_epb_flags(packet->type));
 	if (dropcount != 0)
 		p = option_u64(p, EPB_DROPCOUNT, dropcount);
 	p = option_header(p, OPT_ENDOFOPT, 0);

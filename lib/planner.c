@@ -9,16 +9,21 @@
 #define BLOCK_BYTES_DEFAULT (1u << 20)
 #define BLOCK_BYTES_MAX (1u << 30)
 #define BLOCK_TIMEOUT_DEFAULT_MS 100u
+#define BLOCK_TIMEOUT_MAX_MS 60000u /* fancap_geometry_plan() */
 #define BLOCKS_MAX 65535u
 #define WORKERS_MAX 65536u
 
 #define NS_PER_MS 1000000u
 #define NS_PER_S 1000000000u
 
-/* Beyond these nothing is a plan, and below them no product overflows 128 bits or a quotient 64. */
+/*
+ * Beyond these nothing is a plan, and below them no product overflows 128 bits or a quotient 64. The greatest ring has
+ * the most blocks of the greatest size; the longest time is what all but one of its blocks take at the longest timeout.
+ */
 #define PACKETS_PER_S_MAX 1000000000000u
 #define BITS_PER_S_MAX 1000000000000000u
-#define BUFFER_MS_MAX (365u * 86400u * 1000ull)
+#define RING_BYTES_MAX ((uint64_t)BLOCKS_MAX * BLOCK_BYTES_MAX)
+#define BUFFER_MS_MAX ((BLOCKS_MAX - 1ull) * BLOCK_TIMEOUT_MAX_MS)
 
 /* An Ethernet packet in a block: its headers end there, as tpacket_rcv() lays them out (TPACKET3_HDRLEN + 14 bytes). */
 #define BLOCK_HEAD_BYTES 48u
@@ -68,7 +73,7 @@ static int check_ranges(const struct fancap_plan_params *params, struct fancap_e
 		{"mean packet size", params->packet_bytes, FANCAP_SNAPLEN_MAX},
 		{"number of workers", params->workers, WORKERS_MAX},
 		{"block size", params->block_bytes, BLOCK_BYTES_MAX},
-		{"ring size", params->size_bytes, INT64_MAX},
+		{"ring size", params->size_bytes, RING_BYTES_MAX},
 	};
 	int r = 0;
 

@@ -269,10 +269,14 @@ void *fancap_tx_frame(struct fancap_tx *tx)
 /* In front of the packet: how much of it to copy. @return bytes of packet and header */
 static uint32_t put_header(const struct fancap_tx *tx, void *frame, uint32_t len)
 {
-	struct virtio_net_hdr header = {.hdr_len = (uint16_t)(len < COPY_MAX ? len : COPY_MAX)};
+	struct virtio_net_hdr *header = (void *)((uint8_t *)frame + tx->geometry.data_offset);
 
+	/*
+	 * In place, not copied from the stack: that load would span several stores just made, and the processor would
+	 * wait until those of the whole packet have left its store buffer.
+	 */
 	if (tx->header_bytes != 0)
-		memcpy((uint8_t *)frame + tx->geometry.data_offset, &header, sizeof(header));
+		*header = (struct virtio_net_hdr){.hdr_len = (uint16_t)(len < COPY_MAX ? len : COPY_MAX)};
 	return len + tx->header_bytes;
 }
 

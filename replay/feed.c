@@ -10,6 +10,7 @@
 #include "replay/store.h"
 
 #define VLAN_TAG_BYTES 4u
+#define MTU_MAX 65536u
 /* In files only: what a raw IP interface also takes. */
 #define LINKTYPE_IPV4 228
 #define LINKTYPE_IPV6 229
@@ -52,11 +53,16 @@ static bool has_extra_tag(const struct fancap_link *link, const uint8_t *data)
 	       data[13] == (ETHERTYPE_VLAN & 0xFF);
 }
 
+uint32_t feed_mtu(const struct fancap_link *link)
+{
+	return link->mtu < MTU_MAX ? link->mtu : MTU_MAX;
+}
+
 uint32_t feed_packet_max(const struct fancap_link *link)
 {
 	uint32_t header = header_bytes(link);
 
-	return link->mtu + header + (header != 0 ? VLAN_TAG_BYTES : 0);
+	return feed_mtu(link) + header + (header != 0 ? VLAN_TAG_BYTES : 0);
 }
 
 enum skip_reason feed_fit(const struct fancap_link *link, uint16_t linktype, const struct replay_packet *packet)
@@ -67,7 +73,7 @@ enum skip_reason feed_fit(const struct fancap_link *link, uint16_t linktype, con
 		return SKIP_LINK_TYPE;
 	if (packet->len < header || packet->len == 0)
 		return SKIP_TOO_SHORT;
-	max = link->mtu + header + (has_extra_tag(link, packet->data) ? VLAN_TAG_BYTES : 0);
+	max = feed_mtu(link) + header + (has_extra_tag(link, packet->data) ? VLAN_TAG_BYTES : 0);
 	return packet->len > max ? SKIP_TOO_LONG : SKIP_REASONS;
 }
 

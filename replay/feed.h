@@ -49,6 +49,12 @@ int feed_rewind(struct feed *feed, struct fancap_error *err);
 /** Whether the interface takes such a packet, and if not why: SKIP_REASONS if it does. By itself for the tests. */
 enum skip_reason feed_fit(const struct fancap_link *link, uint16_t linktype, const struct replay_packet *packet);
 
+/**
+ * The interface's MTU, as far as it is made use of: a packet leaves a transmit ring in so many pieces of memory at most
+ * (MAX_SKB_FRAGS) that one of 64 KiB always goes, while lo and dummy may have any MTU.
+ */
+uint32_t feed_mtu(const struct fancap_link *link);
+
 /** Bytes of the longest packet that feed_fit() lets through. */
 uint32_t feed_packet_max(const struct fancap_link *link);
 

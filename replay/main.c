@@ -3,15 +3,19 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/standard_fds.h"
 #include "replay/replay.h"
 
 static volatile int stop;
 
+/* A signal may come after a look at `stop` and before the read behind that has begun: so there is always another. */
 static void on_signal(int number)
 {
-	stop = number;
+	if (number != SIGALRM)
+		stop = number;
+	alarm(1);
 }
 
 /* Not restarting: a read from a pipe or a sleep ends. */
@@ -21,6 +25,7 @@ static void catch_signals(void)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
 }
 
 int main(int argc, char **argv)

@@ -92,7 +92,7 @@ static int set_up(struct replay *replay, struct fancap_error *err)
 	if (r < 0)
 		return r;
 	replay->report.interface = options->interface;
-	replay->report.mtu = feed.link.mtu;
+	replay->report.mtu = feed_mtu(&feed.link);
 	sender.link = feed.link;
 	sender.packet_max = feed_packet_max(&feed.link);
 	r = feed_open(&feed, &replay->feed, err);

@@ -54,7 +54,7 @@ void report_print(const struct report *report, FILE *out)
 		if (counts->skipped[i] != 0)
 			fprintf(out, "skipped  %" PRIu64 " packets: %s\n", counts->skipped[i], reasons[i].text);
 	if (counts->skipped[SKIP_TOO_LONG] != 0)
-		fprintf(out, "         (%s has an MTU of %u bytes)\n", report->interface, report->mtu);
+		fprintf(out, "         (on %s packets have %u bytes at most, beside their link-layer header)\n", report->interface, report->mtu);
 	if (report->unsent != 0)
 		fprintf(out, "unsent   %" PRIu64 " packets: stopped before they left\n", report->unsent);
 	if (report->paced)

@@ -10,7 +10,7 @@
 /** How a replay went. */
 struct report {
 	const char *interface;
-	unsigned mtu; ///< of the interface
+	unsigned mtu; ///< feed_mtu() of the interface
 	struct replay_counts counts;
 	uint64_t unsent;      ///< packets read and neither sent nor skipped, since it was stopped
 	uint64_t duration_ns; ///< from the first packet to the last one's departure

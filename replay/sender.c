@@ -137,7 +137,7 @@ static void follow_mtu(struct sender *sender)
 
 uint32_t sender_mtu(const struct sender *sender)
 {
-	return sender->link.mtu;
+	return feed_mtu(&sender->link);
 }
 
 int sender_flush(struct sender *sender, struct replay_counts *counts, struct fancap_error *err)

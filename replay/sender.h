@@ -36,7 +36,7 @@ int sender_put(struct sender *sender, const struct replay_packet *packet, struct
 /** Let what was put leave, as far as the interface takes it now, and count. @return 0; -ENETDOWN; -errno */
 int sender_flush(struct sender *sender, struct replay_counts *counts, struct fancap_error *err);
 
-/** The interface's MTU: as it was, or the least seen since. */
+/** The interface's MTU (feed_mtu()): as it was, or the least seen since. */
 uint32_t sender_mtu(const struct sender *sender);
 
 /**

@@ -16,14 +16,15 @@ static const cyaml_config_t save_config = {
 struct dump {
 	char (*buffers)[UNITS_TEXT_MAX];
 	size_t n_buffers;
-	char **cpus;
-	size_t n_cpus;
+	char **lists; ///< the texts of lists, one after the other
+	size_t n_lists;
 	struct config_text *texts; ///< the top table's rows, then those of each interface
 };
 
-static size_t cpus_count(const struct config *config)
+/** How many texts lists have. */
+static size_t lists_count(const struct config *config)
 {
-	size_t n = 0;
+	size_t n = config->storage.n_directories;
 
 	for (size_t i = 0; i < config->n_interfaces; i++)
 		n += config->interfaces[i].n_cpus;
@@ -33,20 +34,20 @@ static size_t cpus_count(const struct config *config)
 static int dump_init(struct dump *dump, const struct config *config)
 {
 	size_t rows = config_table_top.n + config->n_interfaces * config_table_interface.n;
-	size_t cpus = cpus_count(config);
+	size_t lists = lists_count(config);
 
 	*dump = (struct dump){
-		.buffers = calloc(rows + cpus, sizeof(*dump->buffers)),
-		.cpus = calloc(cpus + 1, sizeof(*dump->cpus)),
+		.buffers = calloc(rows + lists, sizeof(*dump->buffers)),
+		.lists = calloc(lists + 1, sizeof(*dump->lists)),
 		.texts = calloc(rows, sizeof(*dump->texts)),
 	};
-	return dump->buffers && dump->cpus && dump->texts ? 0 : -ENOMEM;
+	return dump->buffers && dump->lists && dump->texts ? 0 : -ENOMEM;
 }
 
 static void dump_done(struct dump *dump)
 {
 	free(dump->buffers);
-	free(dump->cpus);
+	free(dump->lists);
 	free(dump->texts);
 }
 
@@ -73,14 +74,29 @@ static void cpus_write(struct dump *dump, const struct config_interface *interfa
 {
 	if (interface->n_cpus == 0)
 		return;
-	text->list = &dump->cpus[dump->n_cpus];
+	text->list = &dump->lists[dump->n_lists];
 	text->n = (unsigned)interface->n_cpus;
 	for (size_t i = 0; i < interface->n_cpus; i++) {
 		char *buffer = dump->buffers[dump->n_buffers++];
 
 		snprintf(buffer, UNITS_TEXT_MAX, "%u", interface->cpus[i]);
-		dump->cpus[dump->n_cpus++] = buffer;
+		dump->lists[dump->n_lists++] = buffer;
 	}
+}
+
+/** One directory or a list of them, as it was given. */
+static void directories_write(struct dump *dump, const struct config *config)
+{
+	struct config_text *single = &dump->texts[config_table_index(&config_table_top, "storage.directory")];
+	struct config_text *list = &dump->texts[config_table_index(&config_table_top, "storage.directories")];
+
+	if (config->storage.directory)
+		return;
+	single->scalar = NULL;
+	list->list = &dump->lists[dump->n_lists];
+	list->n = (unsigned)config->storage.n_directories;
+	for (size_t i = 0; i < config->storage.n_directories; i++)
+		dump->lists[dump->n_lists++] = unconst(config->storage.directories[i]);
 }
 
 static void config_write(struct dump *dump, const struct config *config)
@@ -90,6 +106,7 @@ static void config_write(struct dump *dump, const struct config *config)
 	size_t cpus = config_table_index(&config_table_interface, "cpus");
 
 	table_write(dump, &config_table_top, config, dump->texts);
+	directories_write(dump, config);
 	dump->texts[row].entries = entries;
 	dump->texts[row].n = (unsigned)config->n_interfaces;
 	for (size_t i = 0; i < config->n_interfaces; i++) {

@@ -36,6 +36,7 @@ static const struct config_word direction_words[] = {
 
 static const struct config_word timestamps_words[] = {
 	{"kernel", CONFIG_TIMESTAMPS_KERNEL},
+	{"software", CONFIG_TIMESTAMPS_SOFTWARE},
 	{"hardware", CONFIG_TIMESTAMPS_HARDWARE},
 	{NULL, 0},
 };
@@ -43,6 +44,19 @@ static const struct config_word timestamps_words[] = {
 static const struct config_word fallback_words[] = {
 	{"warn", CONFIG_FALLBACK_WARN},
 	{"fail", CONFIG_FALLBACK_FAIL},
+	{NULL, 0},
+};
+
+static const struct config_word writer_words[] = {
+	{"auto", CONFIG_WRITER_AUTO},
+	{"direct", CONFIG_WRITER_DIRECT},
+	{"staged", CONFIG_WRITER_STAGED},
+	{NULL, 0},
+};
+
+static const struct config_word compress_words[] = {
+	{"none", CONFIG_COMPRESS_NONE},
+	{"zstd", CONFIG_COMPRESS_ZSTD},
 	{NULL, 0},
 };
 
@@ -87,11 +101,24 @@ static const struct config_option top_options[] = {
 	{"storage",                 .type = NULL},
 	{"storage.directory",       &config_type_path,     AT(storage.directory), FANCAP_LOCALSTATEDIR "/lib/fancap",
 	                            .max = PATH_MAX - 256},
+	{"storage.directories",     &config_type_path,     .list = true, .max = PATH_MAX - 256},
+	{"storage.writer",          &config_type_word,     AT(storage.writer), "auto", .words = writer_words},
 	{"storage.rotate",          .type = NULL},
 	{"storage.rotate.size",     &config_type_size,     AT(storage.rotate.size_bytes), "1GiB", 1 * MiB, 16 * TiB,
 	                            .none = true},
 	{"storage.rotate.interval", &config_type_interval, AT(storage.rotate.interval_ns), "60s", 1 * SECOND, 365 * DAY,
 	                            .none = true},
+	{"storage.retain",          .type = NULL},
+	{"storage.retain.size",     &config_type_size,     AT(storage.retain.size_bytes), "none", 1 * MiB, 1024 * TiB,
+	                            .none = true},
+	{"storage.retain.free",     &config_type_free,     AT(storage.retain.free), "5%", 1 * MiB, 1024 * TiB,
+	                            .none = true},
+	{"storage.retain.age",      &config_type_duration, AT(storage.retain.age_ms), "none", 1 * SECOND, 36500 * DAY,
+	                            .none = true},
+	{"storage.sync-interval",   &config_type_duration, AT(storage.sync_interval_ms), "1s", 100, DAY, .none = true},
+	{"storage.compress",        &config_type_word,     AT(storage.compress), "none", .words = compress_words},
+	{"storage.owner",           &config_type_user,     AT(storage.owner), ""},
+	{"storage.group",           &config_type_group,    AT(storage.group), ""},
 	{"control",                 .type = NULL},
 	{"control.socket",          &config_type_path,     AT(control.socket), FANCAP_RUNSTATEDIR "/fancap/io.fancap",
 	                            .max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1},

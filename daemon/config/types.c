@@ -3,12 +3,15 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <net/if.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/config.h"
 #include "fancap/fanout.h"
 #include "fancap/filter.h"
 
@@ -220,6 +223,34 @@ static void duration_print(const struct config_option *option, uint64_t number,
 
 const struct config_type config_type_duration = {.parse = duration_parse, .print = duration_print};
 
+/** `10%`, or a size. Sizes begin where percents have long ended, so one number holds either. */
+static int free_parse(const struct config_option *option, const char *text, uint64_t *ret,
+		      struct fancap_error *err)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned percent;
+
+	if (digits == 0 || strcmp(text + digits, "%") != 0)
+		return size_parse(option, text, ret, err);
+	if (digits <= 2 && sscanf(text, "%u", &percent) == 1 && percent > 0) {
+		*ret = percent;
+		return 0;
+	}
+	fancap_error_set(err, "'%.64s' is out of range; allowed: 1%% to %d%%, a size, or none", text,
+			 CONFIG_FREE_PERCENT_MAX);
+	return -EINVAL;
+}
+
+static void free_print(const struct config_option *option, uint64_t number, char text[UNITS_TEXT_MAX])
+{
+	if (number > 0 && number <= CONFIG_FREE_PERCENT_MAX)
+		snprintf(text, UNITS_TEXT_MAX, "%" PRIu64 "%%", number);
+	else
+		size_print(option, number, text);
+}
+
+const struct config_type config_type_free = {.parse = free_parse, .print = free_print};
+
 /** Files begin at floor(t / interval) * interval in UTC: only what fits the day keeps to the clock. */
 static int interval_parse(const struct config_option *option, const char *text, uint64_t *ret,
 			  struct fancap_error *err)
@@ -326,3 +357,29 @@ static int program_check(const struct config_option *option, const char *text, u
 }
 
 const struct config_type config_type_program = {.is_text = true, .parse = program_check};
+
+static int user_check(const struct config_option *option, const char *text, uint64_t *ret,
+		      struct fancap_error *err)
+{
+	(void)option;
+	(void)ret;
+	if (!*text || getpwnam(text))
+		return 0;
+	fancap_error_set(err, "there is no user '%.64s'; allowed: the name of one, or \"\"", text);
+	return -EINVAL;
+}
+
+const struct config_type config_type_user = {.is_text = true, .parse = user_check};
+
+static int group_check(const struct config_option *option, const char *text, uint64_t *ret,
+		       struct fancap_error *err)
+{
+	(void)option;
+	(void)ret;
+	if (!*text || getgrnam(text))
+		return 0;
+	fancap_error_set(err, "there is no group '%.64s'; allowed: the name of one, or \"\"", text);
+	return -EINVAL;
+}
+
+const struct config_type config_type_group = {.is_text = true, .parse = group_check};

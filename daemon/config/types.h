@@ -16,5 +16,8 @@ extern const struct config_type config_type_interval; ///< ns, fitting into the 
 extern const struct config_type config_type_device;   ///< a network interface's name
 extern const struct config_type config_type_filter;   ///< a libpcap expression
 extern const struct config_type config_type_path;     ///< absolute; at most max bytes
+extern const struct config_type config_type_free;     ///< up to CONFIG_FREE_PERCENT_MAX percent; above that bytes
+extern const struct config_type config_type_user;     ///< a user that there is, or nothing
+extern const struct config_type config_type_group;    ///< a group that there is, or nothing
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "daemon/config/document.h"
 #include "daemon/config/schema.h"
+#include "daemon/config/units.h"
 #include "fancap/fanout_program.h"
 #include "fancap/geometry.h"
 
@@ -163,4 +164,148 @@ void config_validate_unique(const struct config_origin *origins, size_t n,
 			}
 		}
 	}
+}
+
+/* --- storage --- */
+
+/** From the end of one step of a path to the beginning of the next: past slashes and steps that are `.`. */
+static const char *path_next(const char *path)
+{
+	while (*path == '/' || (*path == '.' && (path[1] == '/' || path[1] == '\0')))
+		path++;
+	return path;
+}
+
+/** Whether b is a or in it, as far as the names tell: symbolic links and `..` are not followed. */
+static bool path_covers(const char *a, const char *b)
+{
+	for (;;) {
+		size_t length;
+
+		a = path_next(a);
+		b = path_next(b);
+		length = strcspn(a, "/");
+		if (length == 0)
+			return true;
+		if (strcspn(b, "/") != length || memcmp(a, b, length) != 0)
+			return false;
+		a += length;
+		b += length;
+	}
+}
+
+static void directory_error_add(struct config_document *document, size_t index, struct config_errors *errors,
+				const char *text)
+{
+	struct config_place place;
+	char path[64];
+
+	snprintf(path, sizeof(path), "storage.directories[%zu]", index);
+	place = config_document_find(document, path);
+	config_errors_add(errors, &place, path, "%s", text);
+}
+
+/** Compare one directory with those before it. */
+static void directory_validate(const char *const *directories, size_t index, struct config_document *document,
+			       struct config_errors *errors)
+{
+	const char *one = directories[index];
+	char text[320];
+
+	for (size_t i = 0; i < index; i++) {
+		bool covers = path_covers(directories[i], one), covered = path_covers(one, directories[i]);
+
+		if (!covers && !covered)
+			continue;
+		snprintf(text, sizeof(text), "'%.96s' %s '%.96s'; allowed: each once, none inside another", one,
+			 covers && covered ? "is the same as" : covers ? "is inside" : "is around", directories[i]);
+		directory_error_add(document, index, errors, text);
+		return;
+	}
+}
+
+void config_validate_directories(const struct config *config, struct config_document *document, bool both,
+				 struct config_errors *errors)
+{
+	struct config_place place = config_document_find(document, "storage.directories");
+
+	if (both)
+		config_errors_add(errors, &place, "storage.directories",
+				  "storage.directory is given too; allowed: one of the two");
+	if (config->storage.n_directories > CONFIG_DIRECTORIES_MAX) {
+		config_errors_add(errors, &place, "storage.directories", "lists %zu; allowed: %d at most",
+				  config->storage.n_directories, CONFIG_DIRECTORIES_MAX);
+		return;
+	}
+	for (size_t i = 1; i < config->storage.n_directories; i++)
+		directory_validate(config->storage.directories, i, document, errors);
+}
+
+/** An error at the last place where the option was given. */
+static void storage_error_add(struct config_sources *sources, const char *path, struct config_errors *errors,
+			      const char *text)
+{
+	size_t row = config_table_index(&config_table_top, path), last = 0;
+	struct config_place place;
+
+	for (size_t i = 0; i < sources->n; i++) {
+		if (sources->items[i].texts && sources->items[i].texts[row].scalar)
+			last = i;
+	}
+	place = config_document_find(&sources->items[last].document, path);
+	config_errors_add(errors, &place, path, "%s", text);
+}
+
+/** What is being written cannot be removed; a budget that leaves no room for finished files beside it is a mistake. */
+static void retain_size_validate(const struct config *config, struct config_sources *sources,
+				 struct config_errors *errors)
+{
+	uint64_t rotate = config->storage.rotate.size_bytes, least = 0;
+	char least_text[UNITS_TEXT_MAX], text[256];
+
+	if (config->storage.retain.size_bytes == 0)
+		return;
+	if (rotate == 0) {
+		storage_error_add(sources, "storage.retain.size", errors,
+				  "cannot be kept to by files of any size; allowed: with a storage.rotate.size, or none");
+		return;
+	}
+	for (size_t i = 0; i < config->n_interfaces; i++)
+		least += 2 * rotate * config->interfaces[i].workers;
+	if (config->storage.retain.size_bytes >= least)
+		return;
+	units_format_size(least, least_text);
+	snprintf(text, sizeof(text),
+		 "is too little; allowed: %s or more, two files of storage.rotate.size for each worker, or none",
+		 least_text);
+	storage_error_add(sources, "storage.retain.size", errors, text);
+}
+
+static void compress_validate(const struct config *config, struct config_sources *sources,
+			      struct config_errors *errors)
+{
+#ifdef HAVE_ZSTD
+	(void)config;
+	(void)sources;
+	(void)errors;
+#else
+	if (config->storage.compress == CONFIG_COMPRESS_ZSTD)
+		storage_error_add(sources, "storage.compress", errors,
+				  "this fancapd was built without libzstd; allowed: none");
+#endif
+}
+
+static bool storage_path_invalid(uint64_t invalid, const char *path)
+{
+	return invalid >> config_table_index(&config_table_top, path) & 1;
+}
+
+void config_validate_storage(const struct config *config, struct config_sources *sources, uint64_t invalid,
+			     struct config_errors *errors)
+{
+	if (!storage_path_invalid(invalid, "storage.retain.size") &&
+	    !storage_path_invalid(invalid, "storage.rotate.size"))
+		retain_size_validate(config, sources, errors);
+	if (!storage_path_invalid(invalid, "storage.compress"))
+		compress_validate(config, sources, errors);
 }

@@ -54,7 +54,9 @@ int fancap_fanout_program_read(const char *path, struct fancap_fanout_program *r
  * as the default program does it.
  *
  * The expression is about IP packets from the network header on; it cannot ask for link-layer addresses, VLANs or
- * lengths. Both directions of a flow stay together if it matches either both or none.
+ * lengths. Both directions of a flow stay together if it matches either both or none. A packet too short for what the
+ * expression looks at (`udp[40] == 7`) goes to member 0 as well, whether it would match or not: the kernel ends the
+ * program there.
  *
  * @param members of the group; with 1 there is no choice
  * @return 0; -EINVAL it does not compile, or asks for what a fanout program cannot see; -errno

@@ -60,7 +60,10 @@ int fancap_filter_attach_drop_all(int fd);
 
 /**
  * Lock a socket's filter (SO_LOCK_FILTER), in whoever's hands the socket is: from then on attaching and detaching give
- * -EPERM, and so does replacing the program of a fanout group through it. Only CAP_NET_ADMIN could unlock it.
+ * -EPERM, and so does replacing the program of a fanout group through it. Nobody can unlock it, not even root.
+ *
+ * For who hands a socket on to somebody trusted less. fancapd does not lock its sockets, although its workers have them:
+ * it replaces filters through the very same ones on a reload, and closes the gate with one when it stops.
  *
  * @return 0 or -errno
  */

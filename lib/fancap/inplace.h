@@ -22,6 +22,9 @@ extern "C" {
  *
  *     file:   | head: ISB, EPB, EPB ...            | the rest, from the ring: ... EPB, EPB + filler |
  *     block:  | left as it is                      | rewritten                                      |
+ *
+ * Packets carry epb_flags, epb_queue and epb_packetid as far as there is room, the first one epb_dropcount at a gap for
+ * certain. Unused room is an option full of zeros: nothing gets into the file but packets and what is said of them.
  */
 
 #define FANCAP_INPLACE_HEAD_BYTES 4096u
@@ -58,20 +61,26 @@ struct fancap_inplace_extra {
 };
 
 /**
- * See whether a block can be rewritten in place, and how. Changes nothing but rows and ret.
+ * See whether a block can be rewritten in place, and how. Changes nothing but rows and ret. As strict as
+ * fancap_walk_next(): whatever the block holds, neither this nor the rewriting reaches outside.
+ *
+ * Not for blocks of a SOCK_DGRAM socket, whose packets get a header that there is no place for.
  *
  * @param block    retired, 4096-byte aligned, block_bytes long (a multiple of 4096)
  * @param snaplen  packets longer than this (with their tag) have to be cut, so not in place
- * @param rows     at least capacity of them
- * @return 0; -EBADMSG the block makes no sense; -EOPNOTSUPP it must be packed instead: no packets, more than capacity,
- *         data not 4-byte aligned, no room for a header or trailer, a packet longer than snaplen, not Ethernet-like with a
- *         tag to put back
+ * @param rows     at least capacity of them; on failure some may have been written to
+ * @param ret      set only on success
+ * @return 0; -EBADMSG the block makes no sense (packing it tells how many packets cannot be reached); -EOPNOTSUPP it
+ *         must be packed instead: no packets, more than capacity, data not 4-byte aligned, no room for statistics, a header, a
+ *         trailer or the first packet's dropcount, a gap that the kernel does not leave, a packet longer than snaplen or
+ *         than it claims to have been, a tag to be put back without MAC addresses
  */
 int fancap_inplace_plan(const void *block, uint32_t block_bytes, uint32_t snaplen, struct fancap_inplace_row *rows,
 			uint32_t capacity, struct fancap_inplace_plan *ret);
 
 /**
  * Do it. Idempotent: depends on plan, rows, extra, packet data and (for the head) the block's untouched first page.
+ * Writes to the block from FANCAP_INPLACE_HEAD_BYTES to plan->bytes only. The plan is trusted: it has to be this block's.
  *
  * A tag that the kernel took off is put back by moving the two MAC addresses down, from their copy in the row.
  *

@@ -2,6 +2,7 @@
 #ifndef FANCAP_PCAPNG_H
 #define FANCAP_PCAPNG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,9 @@ extern "C" {
 #define FANCAP_PCAPNG_TEXT_MAX 4096u
 #define FANCAP_PCAPNG_SHB_MAX (28u + 4u * (4u + FANCAP_PCAPNG_TEXT_MAX))
 #define FANCAP_PCAPNG_IDB_MAX (20u + 4u * (4u + FANCAP_PCAPNG_TEXT_MAX) + 16u)
-#define FANCAP_PCAPNG_ISB_MAX 104u
+#define FANCAP_PCAPNG_ISB_MAX 100u
+/** The longest that an Interface Statistics Block is padded to. */
+#define FANCAP_PCAPNG_ISB_PADDED_MAX 65536u
 
 /** What a file says of the machine and program that wrote it. Texts may be NULL. */
 struct fancap_pcapng_section {
@@ -77,16 +80,26 @@ size_t fancap_pcapng_epb(void *dst, const struct fancap_packet *packet, uint32_t
 
 /** Figures of an Interface Statistics Block, over the time from start to end. */
 struct fancap_pcapng_statistics {
-	uint64_t time_ns;  ///< of the figures, CLOCK_REALTIME as all times here
-	uint64_t start_ns; ///< isb_starttime
-	uint64_t end_ns;   ///< isb_endtime
-	uint64_t accepted; ///< isb_filteraccept: passed the filter
-	uint64_t dropped;  ///< isb_osdrop: of these, dropped by the kernel
+	uint64_t time_ns;   ///< of the figures, CLOCK_REALTIME as all times here
+	uint64_t start_ns;  ///< isb_starttime
+	uint64_t end_ns;    ///< isb_endtime
+	uint64_t received;  ///< isb_ifrecv: reached the interface, whatever the filter says; when has_received
+	uint64_t accepted;  ///< isb_filteraccept: passed the filter
+	uint64_t dropped;   ///< isb_osdrop: of these, dropped by the kernel
 	uint64_t delivered; ///< isb_usrdeliv: of these, recorded
+	bool has_received;  ///< with a filter it is not known: the kernel does not count what a filter rejects
 };
 
-/** Interface Statistics Block. isb_ifrecv is left out: the kernel does not count what a filter rejects. */
+/** Interface Statistics Block. */
 size_t fancap_pcapng_isb(void *dst, const struct fancap_pcapng_statistics *statistics);
+
+/**
+ * The same, filled up to a length by an option that says nothing.
+ *
+ * @param bytes of the block: a multiple of 4, from FANCAP_PCAPNG_ISB_MAX to FANCAP_PCAPNG_ISB_PADDED_MAX
+ * @return bytes
+ */
+size_t fancap_pcapng_isb_padded(void *dst, size_t bytes, const struct fancap_pcapng_statistics *statistics);
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,16 @@
 extern "C" {
 #endif
 
+/*
+ * Which version: V3 packs packets of any length into blocks and hands over a block at a time, so it needs the least
+ * memory and work a packet; but a packet may wait for its block's timeout. V1 and V2 hand over every packet at once, in
+ * a frame as large as the largest packet that is to fit (or fetch what does not fit apart), and every one costs poll() and
+ * the cache more. V2 is V1 with VLAN tags and nanoseconds.
+ *
+ * fancapd uses V3 only, and by blocks (ring.h, block.h) rather than through this interface: files are written in large
+ * pieces, so latency is nothing to it, and a worker that dies is replaced at a block's edge.
+ */
+
 /** What a caller wants of a receive ring of any version. */
 struct fancap_rx_params {
 	const char *interface; ///< for messages

@@ -43,7 +43,10 @@ int fancap_timestamp_socket_hardware(int fd, bool hardware);
 
 /**
  * Ask for the kernel's stamp to be made early (SO_TIMESTAMPNS), where packets enter the kernel, rather than where they
- * reach the ring: less jitter, a little cost for every packet of the host. @return 0 or -errno
+ * reach the ring: less jitter, the same stamp in every ring that a packet reaches, a little cost for every packet of
+ * the host. The kernel begins with it a moment later, not by the time this returns.
+ *
+ * @return 0 or -errno
  */
 int fancap_timestamp_socket_early(int fd, bool early);
 

@@ -227,7 +227,8 @@ def verify(files: Sequence[Path], frames: Frames, count: int, *options: object) 
 
 
 COUNTERS = ("packets_seen", "packets_dropped", "packets_delivered", "packets_written", "packets_discarded",
-            "packets_in_ring", "bytes_written", "ring_freezes", "worker_restarts")
+            "packets_in_ring", "bytes_written", "ring_freezes", "ring_rollovers", "ring_rollovers_huge",
+            "ring_rollovers_failed", "worker_restarts")
 
 
 def check_counters(counters: Json) -> None:

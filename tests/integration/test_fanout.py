@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import Fancapd, Frames, Json, Link, check_against_files, interface, verify, wait_until
+from harness import FANCAPCTL, Fancapd, Frames, Json, Link, check_against_files, interface, run, verify, wait_until
 
 COUNT = 1_000_000
 
@@ -117,8 +117,32 @@ def test_rollover_uses_the_next_ring(fancapd: Fancapd, link: Link) -> None:
     assert all(worker["packets_seen"] > 0 for worker in fancapd.workers())
     os.kill(first, signal.SIGCONT)
     total = fancapd.settle()["total"]
+    rollovers = [(worker["ring_rollovers"], worker["ring_rollovers_failed"]) for worker in fancapd.workers()]
     fancapd.stop()
     check_against_files(total, verify(fancapd.files(), frames, count), count)
+    # In this mode every packet is the first worker's to hand on.
+    assert sum(rollovers[0]) == total["packets_seen"] and rollovers[1] == (0, 0)
+
+
+def test_what_a_full_ring_hands_on_is_counted(fancapd: Fancapd, link: Link) -> None:
+    """Round robin, and the first worker is stopped: its half goes to the second, as far as there is room."""
+    count, frames = 20_000, Frames()
+    small = {"size": "1MiB", "block-size": "128KiB", "block-timeout": "50ms"}
+    fancapd.configure(interface(link, 2, ring=small, fanout={"mode": "lb", "rollover": True}))
+    fancapd.start()
+    first = fancapd.workers()[0]["pid"]
+    os.kill(first, signal.SIGSTOP)
+    link.send(frames, count, pps=20_000)
+    os.kill(first, signal.SIGCONT)
+    total = fancapd.settle(count)["total"]
+    workers, text = fancapd.workers(), run(FANCAPCTL, "--socket", fancapd.socket, "statistics").stdout
+    fancapd.stop()
+    check_against_files(total, verify(fancapd.files(), frames, count), count)
+    assert workers[0]["ring_rollovers"] > 0
+    # What the first handed on, the second has; but for what it handed back.
+    handed_on = workers[0]["ring_rollovers"] - workers[1]["ring_rollovers"]
+    assert workers[1]["packets_seen"] == pytest.approx(count / 2 + handed_on, abs=1)
+    assert "ROLLED OVER" in text and f"{workers[0]['ring_rollovers']:,}" in text
 
 
 def test_full_ring_drops_are_counted(fancapd: Fancapd, link: Link) -> None:

@@ -2,15 +2,19 @@
 """Starting, stopping, refusing to start; what the processes may do, hold and use."""
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
+import socket
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import pcapng
 from harness import (HANG_S, SANITIZED, Fancapd, Frames, Json, Link, check_clean, check_closing_statistics, interface,
                      read_proc_status, verify, wait_until)
 
@@ -111,6 +115,47 @@ def test_refused_hardware_timestamps_fall_back_with_one_warning(fancapd: Fancapd
 def test_refused_hardware_timestamps_fail_where_told_to(fancapd: Fancapd, link: Link) -> None:
     fancapd.configure(interface(link, timestamps="hardware", **{"timestamps-fallback": "fail"}))
     assert f"{link.name}: timestamps: the device cannot stamp packets in hardware" in fail_to_start(fancapd)
+
+
+def socket_options(pid: int, option: int) -> set[int]:
+    """What an option of level SOL_SOCKET is set to on the packet sockets of a process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = os.pidfd_open(pid)
+    values = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        fd = libc.syscall(438, process, int(entry.name), 0)  # pidfd_getfd
+        assert fd >= 0, os.strerror(ctypes.get_errno())
+        if stat.S_ISSOCK(os.fstat(fd).st_mode):
+            with socket.socket(fileno=fd) as taken:
+                if taken.family == socket.AF_PACKET:
+                    values.add(taken.getsockopt(socket.SOL_SOCKET, option))
+        else:
+            os.close(fd)
+    os.close(process)
+    return values
+
+
+@pytest.mark.parametrize(("word", "asked"), [("kernel", 0), ("software", 1)])
+def test_software_timestamps_are_asked_of_every_socket(fancapd: Fancapd, link: Link, word: str, asked: int) -> None:
+    fancapd.configure(interface(link, 2, timestamps=word))
+    fancapd.start()
+    assert socket_options(fancapd.status()["pid"], 35) == {asked}  # SO_TIMESTAMPNS
+
+
+def test_software_timestamps_are_the_same_in_every_ring(fancapd: Fancapd, make_daemon: Callable[..., Fancapd],
+                                                        link: Link) -> None:
+    """Two daemons record the same packets. The kernel begins with such stamps a moment after it was asked."""
+    frames, recorded = Frames(), []
+    daemons = (fancapd, make_daemon())
+    for daemon in daemons:
+        daemon.configure(interface(link, timestamps="software"))
+        daemon.start()
+    link.send(frames, 2000, pps=1000)
+    for daemon in daemons:
+        daemon.settle(2000)
+        daemon.stop()
+        recorded.append(pcapng.read_packets(daemon.files())[1000:])
+    assert [(packet.time_ns, packet.data) for packet in recorded[0]] == [(packet.time_ns, packet.data) for packet in recorded[1]]
 
 
 @pytest.mark.parametrize("text,reason", [

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import pcapng
-from harness import BUILDDIR, HANG_S, REPLAY, Fancapd, Json, Link, interface, run, wait_until
+from harness import BUILDDIR, HANG_S, REPLAY, SANITIZED, Fancapd, Json, Link, interface, run, wait_until
 from pcapfile import START_NS, timed, write_pcap, write_pcapng
 
 RECEIVE = BUILDDIR / "examples/receive"
@@ -285,6 +285,22 @@ def test_frames_that_do_not_fit_are_counted_not_cut(fancapd: Fancapd, link: Link
     assert "skipped  5 packets: truncated in the file\n" in text
 
 
+def test_longest_packets_of_all(link: Link, folder: Path) -> None:
+    """lo and dummy interfaces may have any MTU; 64 KiB is what a ring always sends."""
+    longest = 65536 + 14
+    path = write_pcap(folder / "long.pcap", timed([frame(i, length) for i, length in enumerate((longest - 1, longest) * 20)]))
+    beyond = write_pcap(folder / "beyond.pcap", timed([frame(1, longest + 1), frame(2, 200_000)]))
+    link.namespace.ip("link", "set", "lo", "mtu", 300_000)
+    done = link.namespace.run(REPLAY, "--json", "--speed", "top", path, beyond, "lo")
+    report = json.loads(done.stdout)
+    assert (report["sent"], report["skipped"]["too_long"], report["skipped"]["refused"]) == (40, 2, 0)
+    statistics = json.loads(link.namespace.ip("-j", "-s", "link", "show", "lo"))[0]["stats64"]
+    # Loopback counts them without their link-layer header.
+    assert (statistics["tx"]["packets"], statistics["tx"]["bytes"]) == (40, 20 * (2 * longest - 1) - 40 * 14)
+    text = link.namespace.run(REPLAY, "--speed", "top", path, beyond, "lo").stdout
+    assert "(on lo packets have 65536 bytes at most, beside their link-layer header)" in text
+
+
 def test_nothing_is_sent_past_the_damage(fancapd: Fancapd, link: Link, folder: Path) -> None:
     frames = [frame(i, 100) for i in range(100)]
     path = write_pcap(folder / "torn.pcap", timed(frames))
@@ -394,6 +410,60 @@ def test_stops_at_a_signal_and_reports(link: Link, folder: Path, number: signal.
     report = json.loads(output)
     assert report["sent"] == link.packets_sent() - before
     assert report["unsent"] == 0
+
+
+RACE = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+ssize_t read(int fd, void *data, size_t n)
+{
+	static ssize_t (*next)(int, void *, size_t);
+	struct stat status;
+
+	next = next ? next : (ssize_t (*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
+	if (RACE_READ && fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode))
+		raise(SIGTERM);
+	return next(fd, data, n);
+}
+
+int open(const char *path, int flags, ...)
+{
+	static int (*next)(const char *, int, ...);
+	struct stat status;
+
+	next = next ? next : (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+	if (!RACE_READ && stat(path, &status) == 0 && S_ISFIFO(status.st_mode))
+		raise(SIGTERM);
+	return next(path, flags, 0600);
+}
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers' library wants to be the first one")
+@pytest.mark.parametrize("call", ["open", "read"])
+def test_a_signal_just_before_it_waits_for_a_pipe_is_not_lost(link: Link, folder: Path, call: str) -> None:
+    """The signal comes in between: behind the last look at it, before the system call that nothing else would end."""
+    (folder / "race.c").write_text(RACE)
+    run("cc", "-shared", "-fPIC", f"-DRACE_READ={int(call == 'read')}", "-o", folder / "race.so", folder / "race.c")
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    process = subprocess.Popen(replay_command(link, pipe), env={**os.environ, "LD_PRELOAD": str(folder / "race.so")},
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    writer = os.open(pipe, os.O_RDWR) if call == "read" else None
+    try:
+        process.communicate(timeout=HANG_S)
+    finally:
+        process.kill()
+        process.wait()
+        if writer is not None:
+            os.close(writer)
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 def test_link_going_down_is_an_error(link: Link, folder: Path) -> None:

@@ -26,6 +26,9 @@
 #define OPTION_IF_TSRESOL 9u
 #define OPTION_EPB_FLAGS 2u
 #define OPTION_EPB_DROPCOUNT 4u
+#define OPTION_EPB_PACKETID 5u
+#define OPTION_EPB_QUEUE 6u
+#define OPTION_LOCAL_FIRST 0x8000u /* the writer's own business, from here on */
 
 struct reader {
 	const uint8_t *data;
@@ -219,7 +222,8 @@ static int expect_option(struct reader *reader, size_t offset, const struct opti
 
 static bool is_known_everywhere(uint16_t code)
 {
-	return code == OPTION_COMMENT || (code >= OPTION_CUSTOM_FIRST && code <= OPTION_CUSTOM_LAST);
+	return code == OPTION_COMMENT || (code >= OPTION_CUSTOM_FIRST && code <= OPTION_CUSTOM_LAST) ||
+	       code >= OPTION_LOCAL_FIRST;
 }
 
 static int read_section(struct reader *reader, const struct block *block)
@@ -289,6 +293,12 @@ static int read_packet_options(struct reader *reader, const struct block *block,
 		} else if (walk.code == OPTION_EPB_DROPCOUNT) {
 			bad = expect_option(reader, block->offset, &walk, 8);
 			ret->dropcount = bad ? 0 : get64(walk.value);
+		} else if (walk.code == OPTION_EPB_PACKETID) {
+			bad = expect_option(reader, block->offset, &walk, 8);
+			ret->packetid = bad ? 0 : get64(walk.value);
+		} else if (walk.code == OPTION_EPB_QUEUE) {
+			bad = expect_option(reader, block->offset, &walk, 4);
+			ret->queue = bad ? 0 : get32(walk.value);
 		} else if (walk.code > 7 && !is_known_everywhere(walk.code)) {
 			bad = fail(reader, block->offset, "packet option %u", walk.code);
 		}
@@ -311,6 +321,8 @@ static int read_packet(struct reader *reader, const struct block *block, struct 
 		.caplen = get32(body + 12),
 		.len = get32(body + 16),
 		.time_ns = get_time(body + 4),
+		.packetid = UINT64_MAX,
+		.queue = UINT32_MAX,
 	};
 	if (get32(body) != 0)
 		return fail(reader, block->offset, "packet of interface %u", get32(body));

@@ -17,6 +17,8 @@ struct reader_packet {
 	uint64_t time_ns;
 	uint32_t flags;	    ///< epb_flags; 0 when absent
 	uint64_t dropcount; ///< epb_dropcount; 0 when absent
+	uint64_t packetid;  ///< epb_packetid; UINT64_MAX when absent
+	uint32_t queue;	    ///< epb_queue; UINT32_MAX when absent
 };
 
 /** An Interface Statistics Block; UINT64_MAX for a counter that it does not hold. */

@@ -26,6 +26,9 @@ static void worker_fill(struct statistics_worker *w, unsigned interface, unsigne
 	w->counters.discarded_by_reason[DISCARD_DISK_FULL] = 7 * k;
 	w->counters.bytes_written = w->counters.packets_written * 400;
 	w->counters.ring_freezes = k;
+	w->counters.ring_rollovers = interface ? 5000 * k : 0;
+	w->counters.ring_rollovers_huge = interface ? 30 * k : 0;
+	w->counters.ring_rollovers_failed = interface ? 4 * k : 0;
 	if (interface == 1 && k == 1) {
 		w->state = WORKER_RESTARTING;
 		w->pid = 0;

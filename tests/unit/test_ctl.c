@@ -198,7 +198,10 @@ static void statistics_are_printed(void **state)
 "\n"
 "INTERFACE  WORKER  DISCARDED FOR  PACKETS      %\n"
 "eth1       1       disk_full            7  <0.01\n"
-"wan        1       disk_full            7  <0.01\n");
+"wan        1       disk_full            7  <0.01\n"
+"\n"
+"INTERFACE  WORKER  ROLLED OVER  HUGE FLOW  FAILED\n"
+"wan        1             5,000         30       4\n");
 }
 
 static void workers_are_printed(void **state)

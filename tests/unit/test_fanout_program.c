@@ -328,6 +328,24 @@ static void an_expression_keeps_member_0_for_what_matches(void **state)
 	fancap_group_close(&group);
 }
 
+/* What the kernel does when a program loads from where there is nothing: no program can change that. */
+static void a_packet_too_short_for_the_expression_is_member_0s(void **state)
+{
+	struct fancap_fanout_program program;
+	uint8_t frame[FRAME_UDP_BYTES];
+	struct fancap_group group;
+
+	(void)state;
+	assert_int_equal(fancap_fanout_program_compile("udp[40] == 7", MEMBERS, &program, NULL), 0);
+	group = group_with(&program, MEMBERS);
+	fancap_fanout_program_done(&program);
+	for (uint16_t flow = 0; flow < 10; flow++) {
+		frame_udp(frame, flow, false); /* whose UDP part ends after 26 bytes */
+		assert_int_equal(member_of(&group, frame, sizeof(frame), sender), 0);
+	}
+	fancap_group_close(&group);
+}
+
 static void an_expression_does_for_one_member_too(void **state)
 {
 	struct fancap_fanout_program program;
@@ -392,9 +410,68 @@ static int pin(int fd, const char *path)
 	return (int)syscall(SYS_bpf, BPF_OBJ_PIN, &attr, sizeof(attr));
 }
 
+/* A program that sends everything to one member, loaded by whoever it may be. @return its fd */
+static int load_constant(int member)
+{
+	const struct bpf_insn code[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = member},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER, .insns = (uintptr_t)code, .insn_cnt = N_ELEMENTS(code),
+		.license = (uintptr_t)"BSD"};
+	int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void a_given_program_chooses_the_member(void **state)
+{
+	struct fancap_fanout_program given;
+	uint8_t frame[FRAME_UDP_BYTES];
+	struct fancap_group group;
+	unsigned fds = fd_count();
+
+	(void)state;
+	for (int member = 3; member >= 1; member--) {
+		int fd = load_constant(member);
+
+		assert_int_equal(fancap_fanout_program_from_fd(fd, &given, NULL), 0);
+		close(fd); /* the caller's: ours is another one */
+		group = group_with(&given, MEMBERS);
+		fancap_fanout_program_done(&given); /* the kernel keeps it */
+		for (uint16_t flow = 0; flow < 5; flow++) {
+			frame_udp(frame, flow, false);
+			assert_int_equal(member_of(&group, frame, sizeof(frame), sender), member);
+		}
+		fancap_group_close(&group);
+	}
+	assert_int_equal(fd_count(), fds);
+}
+
+static void refuses_a_descriptor_of_anything_else(void **state)
+{
+	const struct fancap_group_params params = {
+		.interface = "gp1", .ifindex = ifindex_of("gp1"), .members = 1, .mode = FANCAP_FANOUT_EBPF,
+		.geometry = &geometry};
+	struct fancap_fanout_program given;
+	struct fancap_group group;
+	struct fancap_error err;
+
+	(void)state;
+	assert_int_equal(fancap_fanout_program_from_fd(-1, &given, &err), -EBADF);
+	assert_int_equal(fancap_fanout_program_from_fd(sender, &given, &err), 0); /* the kernel is to say */
+	assert_int_equal(fancap_group_open(&params, &group, &err), 0);
+	assert_int_equal(fancap_group_set_program(&group, &given, &err), -EINVAL);
+	assert_has(err.text, "not a socket filter program");
+	fancap_fanout_program_done(&given);
+	fancap_group_close(&group);
+}
+
 static void a_pinned_program_is_found_by_its_path(void **state)
 {
-	struct fancap_fanout_program loaded, pinned, given;
+	struct fancap_fanout_program loaded, pinned;
 	struct fancap_group group;
 	struct fancap_error err;
 	unsigned fds = fd_count();
@@ -409,11 +486,7 @@ static void a_pinned_program_is_found_by_its_path(void **state)
 	snprintf(path, sizeof(path), "%s/flow", folder);
 	assert_int_equal(fancap_fanout_program_default(FANCAP_FANOUT_EBPF, &loaded, &err), 0);
 	assert_int_equal(pin(loaded.fd, path), 0);
-	assert_int_equal(fancap_fanout_program_from_fd(loaded.fd, &given, &err), 0);
 	fancap_fanout_program_done(&loaded);
-	group = group_with(&given, 2);
-	fancap_fanout_program_done(&given);
-	fancap_group_close(&group);
 	if (fancap_fanout_program_pinned(path, &pinned, &err) < 0)
 		fail_msg("%s", err.text);
 	group = group_with(&pinned, 2);
@@ -424,7 +497,6 @@ static void a_pinned_program_is_found_by_its_path(void **state)
 	assert_has(err.text, "/flow: BPF_OBJ_GET: No such file or directory");
 	assert_int_equal(umount(folder), 0);
 	assert_int_equal(rmdir(folder), 0);
-	assert_int_equal(fancap_fanout_program_from_fd(-1, &given, &err), -EBADF);
 	assert_int_equal(fd_count(), fds);
 }
 
@@ -556,9 +628,12 @@ int main(void)
 		cmocka_unit_test(refuses_files_of_another_form),
 		cmocka_unit_test(the_kernel_checks_the_program),
 		cmocka_unit_test(an_expression_keeps_member_0_for_what_matches),
+		cmocka_unit_test(a_packet_too_short_for_the_expression_is_member_0s),
 		cmocka_unit_test(an_expression_does_for_one_member_too),
 		cmocka_unit_test(refuses_expressions_that_it_cannot_answer),
 		cmocka_unit_test(a_program_is_replaced_while_running),
+		cmocka_unit_test(a_given_program_chooses_the_member),
+		cmocka_unit_test(refuses_a_descriptor_of_anything_else),
 		cmocka_unit_test(a_pinned_program_is_found_by_its_path),
 		cmocka_unit_test(rollover_is_counted_and_does_not_start_again),
 		cmocka_unit_test(selfcheck_finds_flow_modes_symmetric),

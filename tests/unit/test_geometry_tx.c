@@ -112,10 +112,15 @@ static void kernel_wants_no_v3_extras(void **state)
 	assert_int_equal(ask_kernel(FANCAP_V3, &req), -EINVAL);
 }
 
+/* Each limit: at it, both we and the kernel take the ring; one beyond, we say why not. */
 static void refuses_what_no_ring_can_be(void **state)
 {
 	enum fancap_version version = tx_version(state);
+	struct fancap_geometry_tx geometry = plan(version, 1, 1);
 
+	assert_int_equal(ask_kernel(version, &geometry.req), 0);
+	geometry = plan(version, 131072, 1);
+	assert_int_equal(ask_kernel(version, &geometry.req), 0);
 	expect_refused(version, 0, 8, "packets of up to 0 bytes: 1 to 131072 are allowed");
 	expect_refused(version, 131073, 8, "packets of up to 131073 bytes: 1 to 131072 are allowed");
 	expect_refused(version, 1514, 0, "a transmit ring of no packets: the least is 1");

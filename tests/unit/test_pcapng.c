@@ -112,6 +112,67 @@ static void writes_interface_statistics(void **state)
 	assert_memory_equal(dst, expected, sizeof(expected));
 }
 
+static uint32_t word(const uint8_t *bytes, size_t offset)
+{
+	uint32_t value;
+
+	memcpy(&value, bytes + offset, sizeof(value));
+	return value;
+}
+
+static void writes_what_was_received_when_it_is_known(void **state)
+{
+	static const uint8_t expected[] = {4, 0, 8, 0, 8, 7, 6, 5, 4, 3, 2, 1};
+	const struct fancap_pcapng_statistics statistics = {
+		.received = 0x0102030405060708, .accepted = 9, .has_received = true};
+	uint8_t dst[FANCAP_PCAPNG_ISB_MAX];
+
+	(void)state;
+	assert_int_equal(fancap_pcapng_isb(dst, &statistics), FANCAP_PCAPNG_ISB_MAX);
+	assert_memory_equal(dst + 44, expected, sizeof(expected)); /* isb_ifrecv */
+	assert_int_equal(word(dst, 56), 8 << 16 | 6);		   /* isb_filteraccept follows */
+	assert_int_equal(word(dst, 4), sizeof(dst));
+	assert_int_equal(word(dst, sizeof(dst) - 4), sizeof(dst));
+}
+
+/* What fills an ISB from offset `from`: nothing, an empty option of local use, or a custom one full of zeros. */
+static void check_filler(const uint8_t *isb, size_t from, size_t to)
+{
+	if (to - from == 4)
+		assert_int_equal(word(isb, from), 0xFFFF);
+	else if (to > from) {
+		assert_int_equal(word(isb, from), (to - from - 4) << 16 | 19373);
+		assert_int_equal(word(isb, from + 4), 32473);
+	}
+	for (size_t i = from + 8; i < to; i++)
+		assert_int_equal(isb[i], 0);
+}
+
+static void fills_statistics_up_to_any_length(void **state)
+{
+	uint8_t *dst = malloc(FANCAP_PCAPNG_ISB_PADDED_MAX);
+
+	(void)state;
+	assert_non_null(dst);
+	for (unsigned received = 0; received < 2; received++) {
+		const struct fancap_pcapng_statistics statistics = {
+			.received = 7, .delivered = 6, .has_received = received != 0};
+		uint8_t plain[FANCAP_PCAPNG_ISB_MAX];
+		size_t least = fancap_pcapng_isb(plain, &statistics);
+
+		for (size_t n = least; n <= FANCAP_PCAPNG_ISB_PADDED_MAX; n += n < 8192 ? 4 : 28 * 1024) {
+			memset(dst, 0x5A, n);
+			assert_int_equal(fancap_pcapng_isb_padded(dst, n, &statistics), n);
+			assert_int_equal(word(dst, 4), n);
+			assert_int_equal(word(dst, n - 4), n);
+			assert_int_equal(word(dst, n - 8), 0); /* opt_endofopt */
+			assert_memory_equal(dst + 8, plain + 8, least - 8 - 8);
+			check_filler(dst, least - 8, n - 8);
+		}
+	}
+	free(dst);
+}
+
 static const uint8_t frame[64] = {
 	0xD1, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x08, 0x00,
 	0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7,
@@ -136,14 +197,6 @@ static uint8_t *epb(const struct fancap_packet *packet, uint32_t snaplen, uint64
 	assert_int_equal(fancap_pcapng_epb(dst, packet, snaplen, dropcount), bytes);
 	*ret_bytes = bytes;
 	return dst;
-}
-
-static uint32_t word(const uint8_t *bytes, size_t offset)
-{
-	uint32_t value;
-
-	memcpy(&value, bytes + offset, sizeof(value));
-	return value;
 }
 
 static void writes_a_packet(void **state)
@@ -511,6 +564,8 @@ int main(void)
 		cmocka_unit_test(writes_the_least_interface_description),
 		cmocka_unit_test(writes_interface_description_options),
 		cmocka_unit_test(writes_interface_statistics),
+		cmocka_unit_test(writes_what_was_received_when_it_is_known),
+		cmocka_unit_test(fills_statistics_up_to_any_length),
 		cmocka_unit_test(writes_a_packet),
 		cmocka_unit_test(writes_a_dropcount_at_a_gap),
 		cmocka_unit_test(tells_direction_and_kind_of_reception),

@@ -119,15 +119,6 @@ static void says_what_does_not_go(void **state)
 		{{.buffer_ms = 6553500 + 100, .packets_per_s = 1, .packet_bytes = 60},
 		 "6553600 ms of buffering would take more than 65535 blocks of 1073741824 bytes, even if every one lasts "
 		 "100 ms: use a longer block timeout, larger blocks or more workers"},
-		{{.size_bytes = MIB, .packets_per_s = 1000000000001, .packet_bytes = 60},
-		 "packet rate 1000000000001 is out of range: at most 1000000000000 is allowed"},
-		{{.size_bytes = MIB, .bits_per_s = 1000000000000001, .packet_bytes = 60},
-		 "bit rate 1000000000000001 is out of range: at most 1000000000000000 is allowed"},
-		{{.size_bytes = MIB, .packet_bytes = 262145},
-		 "mean packet size 262145 is out of range: at most 262144 is allowed"},
-		{{.size_bytes = MIB, .workers = 65537}, "number of workers 65537 is out of range: at most 65536 is allowed"},
-		{{.size_bytes = MIB, .block_bytes = 1073741825},
-		 "block size 1073741825 is out of range: at most 1073741824 is allowed"},
 		/* What the ring itself cannot be is said by the geometry. */
 		{{.size_bytes = MIB, .block_timeout_ms = 60001}, "block timeout 60001 ms: 1 to 60000 ms are allowed"},
 		{{.size_bytes = MIB, .block_bytes = 4096},
@@ -152,6 +143,59 @@ static void says_what_does_not_go(void **state)
 	}
 }
 
+/* Each value as large as it may be, and one more. Of the ring's own limits, all are in test_geometry_kernel.c. */
+static void takes_each_value_up_to_its_bound(void **state)
+{
+	static const struct {
+		struct fancap_plan_params at, beyond;
+		const char *text;
+	} rows[] = {
+		{{.size_bytes = MIB, .packets_per_s = 1000000000000, .packet_bytes = 60},
+		 {.size_bytes = MIB, .packets_per_s = 1000000000001, .packet_bytes = 60},
+		 "packet rate 1000000000001 is out of range: at most 1000000000000 is allowed"},
+		{{.size_bytes = MIB, .bits_per_s = 1000000000000000, .packet_bytes = 60},
+		 {.size_bytes = MIB, .bits_per_s = 1000000000000001, .packet_bytes = 60},
+		 "bit rate 1000000000000001 is out of range: at most 1000000000000000 is allowed"},
+		{{.buffer_ms = 3932040000, .packets_per_s = 1, .packet_bytes = 60, .block_timeout_ms = 60000},
+		 {.buffer_ms = 3932040001, .packets_per_s = 1, .packet_bytes = 60, .block_timeout_ms = 60000},
+		 "buffering time in ms 3932040001 is out of range: at most 3932040000 is allowed"},
+		{{.size_bytes = MIB, .packet_bytes = 262144}, {.size_bytes = MIB, .packet_bytes = 262145},
+		 "mean packet size 262145 is out of range: at most 262144 is allowed"},
+		{{.size_bytes = MIB, .workers = 65536}, {.size_bytes = MIB, .workers = 65537},
+		 "number of workers 65537 is out of range: at most 65536 is allowed"},
+		{{.size_bytes = MIB, .block_bytes = 1073741824}, {.size_bytes = MIB, .block_bytes = 1073741825},
+		 "block size 1073741825 is out of range: at most 1073741824 is allowed"},
+		{{.size_bytes = 65535 * GIB}, {.size_bytes = 65535 * GIB + 1},
+		 "ring size 70367670435841 is out of range: at most 70367670435840 is allowed"},
+		/* What packet and bit rate make of packets: 262144 bytes, and one more. */
+		{{.size_bytes = MIB, .bits_per_s = 262144 * 8, .packets_per_s = 1},
+		 {.size_bytes = MIB, .bits_per_s = 262145 * 8, .packets_per_s = 1},
+		 "2097160 bits and 1 packets per second make packets of 262145 bytes: 1 to 262144 are possible"},
+		{{.size_bytes = MIB, .bits_per_s = 8, .packets_per_s = 1},
+		 {.size_bytes = MIB, .bits_per_s = 7, .packets_per_s = 1},
+		 "7 bits and 1 packets per second make packets of 0 bytes: 1 to 262144 are possible"},
+		/* A mean size that was rounded by hand: one byte off, to either side, and two. */
+		{{.size_bytes = MIB, .bits_per_s = 8000, .packets_per_s = 1, .packet_bytes = 1001},
+		 {.size_bytes = MIB, .bits_per_s = 8000, .packets_per_s = 1, .packet_bytes = 1002},
+		 "8000 bits and 1 packets per second make packets of 1000 bytes, not 1002: leave one of the three out"},
+		{{.size_bytes = MIB, .bits_per_s = 8000, .packets_per_s = 1, .packet_bytes = 999},
+		 {.size_bytes = MIB, .bits_per_s = 8000, .packets_per_s = 1, .packet_bytes = 998},
+		 "8000 bits and 1 packets per second make packets of 1000 bytes, not 998: leave one of the three out"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct fancap_error err = {""};
+		struct fancap_plan plan;
+
+		print_message("# %s\n", rows[i].text);
+		if (fancap_plan(&rows[i].at, &plan, &err) < 0)
+			fail_msg("at the bound: %s", err.text);
+		assert_int_equal(fancap_plan(&rows[i].beyond, &plan, &err), -EINVAL);
+		assert_string_equal(err.text, rows[i].text);
+	}
+}
+
 static void the_longest_time_is_one_timeout_a_block(void **state)
 {
 	const struct fancap_plan_params params = {
@@ -171,6 +215,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(works_out_what_is_missing),
 		cmocka_unit_test(says_what_does_not_go),
+		cmocka_unit_test(takes_each_value_up_to_its_bound),
 		cmocka_unit_test(the_longest_time_is_one_timeout_a_block),
 	};
 

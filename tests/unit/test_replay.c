@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,24 @@ static void files_make(char paths[FILES][32])
 			capfile_pcap_packet(&made, 0, times[f][i], 20, 20, (uint8_t)(16 * f + i), 0);
 		file_make(&made, paths[f], sizeof(paths[f]));
 	}
+}
+
+/* What the sender's ring has room for and the kernel sends, whatever the MTU is. */
+static void knows_the_longest_packet_there_can_be(void **state)
+{
+	static uint8_t data[65551 + 4];
+	struct fancap_link link = {.mtu = 65535, .linktype = FANCAP_LINKTYPE_ETHERNET};
+	struct replay_packet packet = {.data = data, .len = 65549};
+
+	(void)state;
+	assert_int_equal(feed_fit(&link, FANCAP_LINKTYPE_ETHERNET, &packet), SKIP_REASONS);
+	packet.len++;
+	assert_int_equal(feed_fit(&link, FANCAP_LINKTYPE_ETHERNET, &packet), SKIP_TOO_LONG);
+	link.mtu = INT_MAX;
+	assert_int_equal(feed_packet_max(&link), 65536 + 14 + 4);
+	assert_int_equal(feed_fit(&link, FANCAP_LINKTYPE_ETHERNET, &packet), SKIP_REASONS);
+	packet.len++;
+	assert_int_equal(feed_fit(&link, FANCAP_LINKTYPE_ETHERNET, &packet), SKIP_TOO_LONG);
 }
 
 static void merges_files_by_time(void **state)
@@ -425,7 +444,7 @@ static void reports_to_people_and_programs(void **state)
 	expect_text(report_print, "sent     3000000 packets, 192000000 bytes in 2.000 s (1.50 Mpps, 768 Mbit/s)\n"
 				  "skipped  2 packets: truncated in the file\n"
 				  "skipped  1 packets: too long for the interface\n"
-				  "         (veth0 has an MTU of 1500 bytes)\n"
+				  "         (on veth0 packets have 1500 bytes at most, beside their link-layer header)\n"
 				  "unsent   3 packets: stopped before they left\n"
 				  "late     0.250 ms at worst\n");
 	expect_text(report_print_json,
@@ -441,6 +460,7 @@ int main(void)
 		cmocka_unit_test(takes_every_option),
 		cmocka_unit_test(refuses_other_command_lines),
 		cmocka_unit_test(sends_what_the_interface_takes_and_no_more),
+		cmocka_unit_test(knows_the_longest_packet_there_can_be),
 		cmocka_unit_test(merges_files_by_time),
 		cmocka_unit_test(tells_when_a_pipe_is_waited_for),
 		cmocka_unit_test(gives_the_same_from_memory_as_from_files),

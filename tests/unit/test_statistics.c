@@ -124,6 +124,9 @@ static void fill(struct statistics_counters *c, uint64_t k)
 		c->discarded_by_reason[r] = (r + 1) * k; /* 10 k in all */
 	c->bytes_written = 5000 * k;
 	c->ring_freezes = 3 * k;
+	c->ring_rollovers = 40 * k;
+	c->ring_rollovers_huge = 6 * k;
+	c->ring_rollovers_failed = 5 * k;
 	c->worker_restarts = 2 * k;
 }
 
@@ -139,6 +142,9 @@ static void check(const struct statistics_counters *c, uint64_t k)
 	assert_int_equal(c->packets_in_ring, 10 * k);
 	assert_int_equal(c->bytes_written, 5000 * k);
 	assert_int_equal(c->ring_freezes, 3 * k);
+	assert_int_equal(c->ring_rollovers, 40 * k);
+	assert_int_equal(c->ring_rollovers_huge, 6 * k);
+	assert_int_equal(c->ring_rollovers_failed, 5 * k);
 	assert_int_equal(c->worker_restarts, 2 * k);
 }
 

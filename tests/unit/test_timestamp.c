@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <linux/net_tstamp.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -78,6 +80,86 @@ static void a_veth_has_no_clock(void **state)
 	assert_int_equal(fancap_timestamp_device_enable("a-name-of-more-than-15", NULL), -ENODEV);
 }
 
+/* --- devices that stamp, made up: there is none in a machine for tests -------------------------------------------- */
+
+/* What a driver answers: errno or 0, and the filter that it says it has then. */
+static struct {
+	bool on;
+	int get_error, get_filter, set_error, set_filter;
+	unsigned sets;
+	struct hwtstamp_config wanted; /* by the last set */
+} driver;
+
+int __real_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_ioctl(int fd, unsigned long request, void *arg);
+
+int __wrap_ioctl(int fd, unsigned long request, void *arg)
+{
+	struct hwtstamp_config *config;
+	int error;
+
+	if (!driver.on || (request != SIOCGHWTSTAMP && request != SIOCSHWTSTAMP))
+		return __real_ioctl(fd, request, arg);
+	config = (void *)((struct ifreq *)arg)->ifr_data;
+	error = request == SIOCGHWTSTAMP ? driver.get_error : driver.set_error;
+	if (request == SIOCSHWTSTAMP) {
+		driver.sets++;
+		driver.wanted = *config;
+	}
+	if (error != 0) {
+		errno = error;
+		return -1;
+	}
+	if (request == SIOCGHWTSTAMP)
+		config->tx_type = HWTSTAMP_TX_ON;
+	config->rx_filter = request == SIOCGHWTSTAMP ? driver.get_filter : driver.set_filter;
+	return 0;
+}
+
+static void asks_a_device_for_every_packet_and_believes_its_answer(void **state)
+{
+	static const struct {
+		int get_error, get_filter, set_error, set_filter;
+		unsigned sets;
+		int expected;
+	} rows[] = {
+		{0, HWTSTAMP_FILTER_ALL, EPERM, 0, 0, 0}, /* it does already: that takes no capability */
+		{0, HWTSTAMP_FILTER_NONE, 0, HWTSTAMP_FILTER_ALL, 1, 0},
+		{0, HWTSTAMP_FILTER_PTP_V2_EVENT, 0, HWTSTAMP_FILTER_ALL, 1, 0},
+		{EOPNOTSUPP, 0, 0, HWTSTAMP_FILTER_ALL, 1, 0}, /* an old driver that does not tell */
+		{0, HWTSTAMP_FILTER_NONE, 0, HWTSTAMP_FILTER_PTP_V2_EVENT, 1, -ERANGE}, /* took less */
+		{0, HWTSTAMP_FILTER_NONE, ERANGE, 0, 1, -ERANGE},
+		{0, HWTSTAMP_FILTER_NONE, EPERM, 0, 1, -EPERM},
+		{0, HWTSTAMP_FILTER_NONE, EBUSY, 0, 1, -EBUSY},
+		{EOPNOTSUPP, 0, EOPNOTSUPP, 0, 1, -EOPNOTSUPP},
+		{ENOTTY, 0, ENOTTY, 0, 1, -EOPNOTSUPP},
+		{EINVAL, 0, EINVAL, 0, 1, -EOPNOTSUPP},
+		{ENODEV, 0, ENODEV, 0, 1, -ENODEV},
+		{EIO, 0, EIO, 0, 1, -EIO},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct fancap_error err = {""};
+
+		driver.on = true;
+		driver.get_error = rows[i].get_error;
+		driver.get_filter = rows[i].get_filter;
+		driver.set_error = rows[i].set_error;
+		driver.set_filter = rows[i].set_filter;
+		driver.sets = 0;
+		assert_int_equal(fancap_timestamp_device_enable("ts1", &err), rows[i].expected);
+		driver.on = false;
+		assert_string_equal(err.text, rows[i].expected < 0 ? fancap_timestamp_reason(-rows[i].expected) : "");
+		assert_int_equal(driver.sets, rows[i].sets);
+		if (driver.sets == 0)
+			continue;
+		assert_int_equal(driver.wanted.rx_filter, HWTSTAMP_FILTER_ALL);
+		/* What it does with packets it sends is left as it is. */
+		assert_int_equal(driver.wanted.tx_type, rows[i].get_error == 0 ? HWTSTAMP_TX_ON : HWTSTAMP_TX_OFF);
+	}
+}
+
 static void every_failure_has_a_text_of_its_own(void **state)
 {
 	static const int errors[] = {EOPNOTSUPP, ERANGE, EPERM, EBUSY, ENODEV, EIO};
@@ -135,6 +217,25 @@ static enum fancap_timestamp_source stamp_one(bool hardware, bool early)
 	return fancap_packet_timestamp_source(&packet);
 }
 
+/* The time of the one packet in a ring. */
+static uint64_t time_in_ring(int fd, const struct fancap_geometry *geometry)
+{
+	struct fancap_packet packet = {0};
+	struct fancap_walk walk;
+	struct fancap_ring ring;
+	void *block;
+
+	assert_int_equal(fancap_ring_map(&ring, fd, geometry), 0);
+	for (int i = 0; (block = fancap_ring_acquire(&ring)) == NULL && i < 1000; i++)
+		sleep_ms(1);
+	assert_non_null(block);
+	assert_int_equal(fancap_walk_start(&walk, block, ring.block_bytes), 0);
+	assert_int_equal(fancap_walk_next(&walk, &packet), 1);
+	assert_int_equal(fancap_packet_timestamp_source(&packet), FANCAP_TIMESTAMP_SOFTWARE);
+	fancap_ring_unmap(&ring);
+	return packet.time_ns;
+}
+
 /* The kernel begins to stamp early some time after it was asked: a work queue does it. */
 static void await_software_stamp(bool hardware)
 {
@@ -153,6 +254,33 @@ static void a_stamp_may_be_made_earlier_than_in_the_ring(void **state)
 {
 	(void)state;
 	await_software_stamp(false);
+}
+
+/* One packet, two groups: what makes it possible to go from one ring to another at an instant. */
+static void an_early_stamp_is_the_same_in_every_ring(void **state)
+{
+	struct fancap_geometry geometry = geometry_of(2, 1 << 16, 1514, 1);
+	const struct fancap_group_params params = {
+		.interface = "ts1", .ifindex = ifindex_of("ts1"), .members = 1, .geometry = &geometry};
+	const struct fancap_filter everything = {0};
+	struct fancap_group groups[2];
+	int asking = sender_open("ts0"), sender = sender_open("ts0");
+	uint8_t frame[60];
+
+	(void)state;
+	assert_int_equal(fancap_timestamp_socket_early(asking, true), 0);
+	await_software_stamp(false);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(fancap_group_open(&params, &groups[i], NULL), 0);
+		assert_int_equal(fancap_group_gate_open(&groups[i], &everything, NULL), 0);
+	}
+	frame_numbered(frame, sizeof(frame), 1);
+	sender_send(sender, frame, sizeof(frame));
+	assert_int_equal(time_in_ring(groups[0].fds[0], &geometry), time_in_ring(groups[1].fds[0], &geometry));
+	for (unsigned i = 0; i < 2; i++)
+		fancap_group_close(&groups[i]);
+	close(asking);
+	close(sender);
 }
 
 /* Packets without a stamp of the device keep the kernel's. */
@@ -186,8 +314,10 @@ int main(void)
 		cmocka_unit_test(the_status_says_who_stamped_a_packet),
 		cmocka_unit_test(a_stamp_within_the_limit_is_plausible),
 		cmocka_unit_test(a_veth_has_no_clock),
+		cmocka_unit_test(asks_a_device_for_every_packet_and_believes_its_answer),
 		cmocka_unit_test(every_failure_has_a_text_of_its_own),
 		cmocka_unit_test(a_stamp_may_be_made_earlier_than_in_the_ring),
+		cmocka_unit_test(an_early_stamp_is_the_same_in_every_ring),
 		cmocka_unit_test(asking_for_what_a_packet_lacks_is_no_error),
 		cmocka_unit_test(the_socket_is_told),
 	};
