@@ -15,6 +15,7 @@
 static void fill_settings(const struct config *config, const struct config_interface *interface,
 			  struct recorder_settings *ret)
 {
+	ret->writer = config->storage.writer;
 	ret->rotate_size_bytes = config->storage.rotate.size_bytes;
 	ret->rotate_interval_ns = config->storage.rotate.interval_ns;
 	ret->snaplen = interface->snaplen;
@@ -208,7 +209,7 @@ static int open_ledgers(struct capture *capture)
 	if (capture->rings == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < capture->config->workers; i++) {
-		capture->rings[i].ledger = ledger_map();
+		capture->rings[i].ledger = ledger_map(capture->geometry.req.tp_block_size);
 		if (capture->rings[i].ledger == NULL)
 			return -errno;
 	}
@@ -391,11 +392,6 @@ uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)
 	if (params.bits_per_s == 0 || fancap_plan(&params, &plan, NULL) < 0)
 		return 0;
 	return plan.stall_ns;
-}
-
-const char *capture_folder(const struct capture *capture, unsigned worker)
-{
-	return capture->folders[worker % capture->n_folders];
 }
 
 void capture_close(struct capture *capture)

@@ -76,9 +76,6 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
  */
 uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes);
 
-/** The folder that a worker records to: workers are spread over the directories. */
-const char *capture_folder(const struct capture *capture, unsigned worker);
-
 /** Close sockets, free rings. An all-zero capture is fine. */
 void capture_close(struct capture *capture);
 

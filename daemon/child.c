@@ -118,7 +118,8 @@ static void __attribute__((noreturn)) run_worker(const struct child *child, int 
 	const struct capture *capture = child->capture;
 	const struct worker_params params = {
 		.recorder = {
-			.folder = capture_folder(capture, child->worker),
+			.folders = (const char *const *)capture->folders,
+			.n_folders = (unsigned)capture->n_folders,
 			.interface = capture->config->name,
 			.worker = child->worker,
 			.linktype = (uint16_t)capture->link.linktype,

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -8,12 +7,22 @@
 #include "daemon/ledger.h"
 
 #define CACHE_LINE 64
+#define PAGE 4096u
+
+/* The least that a packet takes in a block: slot header, address, an Ethernet header. */
+#define SLOT_MIN_BYTES 96u
+/* Enough for any sensible block; one with more packets is packed instead. */
+#define ROWS_MAX 65536u
+
 #define COMMIT_WORDS (sizeof(struct ledger_commit) / sizeof(uint64_t))
 
 _Static_assert(sizeof(struct ledger_commit) % sizeof(uint64_t) == 0, "a commit is words");
 
-/* Members are grouped by who writes them, a cache line (or more) each. */
+/* Members are grouped by who writes them, a cache line (or more) each. Rows follow. */
 struct ledger {
+	/* nobody, once made */
+	size_t bytes;
+	uint32_t rows_max;
 	/* the worker: twice per write */
 	_Alignas(CACHE_LINE) _Atomic uint64_t generation; /* commits[generation % 2] is current */
 	_Atomic uint64_t commits[2][COMMIT_WORDS];
@@ -27,16 +36,31 @@ struct ledger {
 	_Atomic uint64_t crash_position;
 	_Atomic uint64_t crash_count;
 	/* the worker: once per segment */
-	_Alignas(CACHE_LINE) char segment_path[LEDGER_PATH_MAX];
+	_Alignas(CACHE_LINE) _Atomic uint32_t writer;
+	char segment_path[LEDGER_PATH_MAX];
+	/* the worker: per block rewritten in place */
+	_Alignas(CACHE_LINE) struct ledger_block blocks[LEDGER_WRITES_MAX];
+	_Alignas(PAGE) uint8_t heads[LEDGER_WRITES_MAX][FANCAP_INPLACE_HEAD_BYTES];
+	_Alignas(CACHE_LINE) struct fancap_inplace_row rows[];
 };
 
-struct ledger *ledger_map(void)
+enum {
+	WRITER_IO_URING = 1,
+	WRITER_O_DIRECT = 2,
+};
+
+struct ledger *ledger_map(uint32_t block_bytes)
 {
-	struct ledger *ledger = mmap(NULL, sizeof(*ledger), PROT_READ | PROT_WRITE,
-				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint32_t rows = block_bytes / SLOT_MIN_BYTES < ROWS_MAX ? block_bytes / SLOT_MIN_BYTES : ROWS_MAX;
+	size_t bytes = sizeof(struct ledger) + rows * sizeof(struct fancap_inplace_row);
+	struct ledger *ledger = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (ledger == MAP_FAILED)
 		return NULL;
+	/* The heads hold packets. */
+	(void)madvise(ledger, bytes, MADV_DONTDUMP);
+	ledger->bytes = bytes;
+	ledger->rows_max = rows;
 	atomic_store_explicit(&ledger->attempt, LEDGER_NO_BLOCK, memory_order_relaxed);
 	atomic_store_explicit(&ledger->crash_position, LEDGER_NO_BLOCK, memory_order_relaxed);
 	return ledger;
@@ -45,7 +69,7 @@ struct ledger *ledger_map(void)
 void ledger_unmap(struct ledger *ledger)
 {
 	if (ledger != NULL)
-		munmap(ledger, sizeof(*ledger));
+		munmap(ledger, ledger->bytes);
 }
 
 void ledger_publish(struct ledger *ledger, const struct ledger_commit *commit)
@@ -133,4 +157,38 @@ void ledger_set_blocks_held(struct ledger *ledger, uint32_t blocks)
 uint32_t ledger_blocks_held(const struct ledger *ledger)
 {
 	return atomic_load_explicit(&ledger->blocks_held, memory_order_relaxed);
+}
+
+struct ledger_block *ledger_block(struct ledger *ledger, unsigned i)
+{
+	return &ledger->blocks[i];
+}
+
+void *ledger_block_head(struct ledger *ledger, unsigned i)
+{
+	return ledger->heads[i];
+}
+
+struct fancap_inplace_row *ledger_rows(struct ledger *ledger)
+{
+	return ledger->rows;
+}
+
+uint32_t ledger_rows_max(const struct ledger *ledger)
+{
+	return ledger->rows_max;
+}
+
+void ledger_set_writer(struct ledger *ledger, struct ledger_writer writer)
+{
+	atomic_store_explicit(&ledger->writer,
+			      (writer.io_uring ? WRITER_IO_URING : 0u) | (writer.o_direct ? WRITER_O_DIRECT : 0u),
+			      memory_order_relaxed);
+}
+
+struct ledger_writer ledger_writer(const struct ledger *ledger)
+{
+	uint32_t bits = atomic_load_explicit(&ledger->writer, memory_order_relaxed);
+
+	return (struct ledger_writer){(bits & WRITER_IO_URING) != 0, (bits & WRITER_O_DIRECT) != 0};
 }

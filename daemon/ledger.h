@@ -2,11 +2,16 @@
 #ifndef DAEMON_LEDGER_H
 #define DAEMON_LEDGER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/statistics.h"
+#include "fancap/inplace.h"
 #include "fancap/stats.h"
+
+/** Writes that a worker may have under way. */
+#define LEDGER_WRITES_MAX 8u
 
 /*
  * The ledger stands beside a ring, in memory that supervisor and worker share. It holds the worker's counters and says
@@ -15,6 +20,9 @@
  *
  * The worker publishes a whole struct ledger_commit at once; what it did since the last one never happened as far as
  * anybody else is concerned: the blocks are still held, and the file is cut back to the committed length.
+ *
+ * But for one thing: a block that was rewritten in place is not what it was. So the ledger also has, for each such block
+ * that is not committed, how it is (to be) rewritten, and the page that the file gets in place of its first.
  */
 
 enum segment_state {
@@ -29,6 +37,11 @@ struct ledger_commit {
 	uint64_t packet; ///< packets of that block which are done with
 	uint64_t packets_written;
 	uint64_t bytes_written; ///< pcapng bytes in all segments
+	uint64_t blocks_direct; ///< written from the ring
+	uint64_t blocks_staged; ///< packed into a buffer and written from there
+	uint64_t writes;	///< writes to files
+	uint64_t write_ns;	///< time they took, in all
+	uint64_t write_max_ns;	///< the longest
 	uint64_t discarded[DISCARD_REASONS];
 	uint64_t drops_told; ///< kernel drops that an epb_dropcount accounts for
 	uint64_t segment_state; ///< enum segment_state
@@ -37,18 +50,37 @@ struct ledger_commit {
 	uint64_t segment_settings; ///< fingerprint of the settings that its header tells
 	uint64_t segment_start_ns; ///< time of its first packet
 	uint64_t segment_end_ns;   ///< packets from here on belong to the next one; UINT64_MAX: no such time
-	/** What had been counted when the last Interface Statistics Block was written; the next says what came since. */
+	/** What had been counted when the last Interface Statistics Block was written. */
 	uint64_t told_discarded;
 	uint64_t told_drops;
+	uint64_t told_packets; ///< of the segment
+	/** What had been told when the segment began: its statistics count from there. */
+	uint64_t base_discarded;
+	uint64_t base_drops;
 };
 
-#define LEDGER_PATH_MAX 256
+#define LEDGER_PATH_MAX 4096
 #define LEDGER_NO_BLOCK UINT64_MAX
+
+enum ledger_block_state {
+	LEDGER_BLOCK_FREE,	///< not in use
+	LEDGER_BLOCK_REWRITING, ///< the block is perhaps half rewritten: do it again, by plan and rows
+	LEDGER_BLOCK_REWRITTEN, ///< it is pcapng, but for its first page, which is in head
+};
+
+/** A block rewritten in place and not yet committed. One of them at most is being rewritten. */
+struct ledger_block {
+	_Atomic uint32_t state; ///< enum ledger_block_state, stored with release
+	uint64_t position;
+	uint64_t drops_told; ///< kernel drops that its epb_dropcount accounts for, and all before
+	struct fancap_inplace_plan plan;
+	struct fancap_inplace_extra extra;
+};
 
 struct ledger;
 
-/** Map a new one, shared with processes forked later. NULL: errno. ledger_unmap() ends it. */
-struct ledger *ledger_map(void);
+/** Map a new one for a ring with blocks of this size, shared with processes forked later. NULL: errno. ledger_unmap() ends it. */
+struct ledger *ledger_map(uint32_t block_bytes);
 void ledger_unmap(struct ledger *ledger);
 
 /** Worker: publish a commit. One release store makes it the current one. */
@@ -56,7 +88,7 @@ void ledger_publish(struct ledger *ledger, const struct ledger_commit *commit);
 /** Anybody: the current commit, consistent even while the worker publishes. */
 void ledger_read(const struct ledger *ledger, struct ledger_commit *ret);
 
-/** Worker: the segment's path relative to the interface's folder; change it in SEGMENT_NONE only. */
+/** Worker: the segment's path, absolute, as it will be in the end; change it in SEGMENT_NONE only. */
 char *ledger_segment_path(struct ledger *ledger);
 
 /** Supervisor: kernel counters; it alone reads PACKET_STATISTICS. Worker: look at the drops. */
@@ -75,5 +107,22 @@ bool ledger_block_is_poison(const struct ledger *ledger, uint64_t position);
 /** Worker: ring blocks it has taken and not handed back. Anybody may read it. */
 void ledger_set_blocks_held(struct ledger *ledger, uint32_t blocks);
 uint32_t ledger_blocks_held(const struct ledger *ledger);
+
+/** Worker: the i-th record of a rewritten block, i < LEDGER_WRITES_MAX. */
+struct ledger_block *ledger_block(struct ledger *ledger, unsigned i);
+/** Worker: FANCAP_INPLACE_HEAD_BYTES, aligned to as much: what the file gets in place of that block's first page. */
+void *ledger_block_head(struct ledger *ledger, unsigned i);
+/** Worker: rows of the block that is being rewritten. */
+struct fancap_inplace_row *ledger_rows(struct ledger *ledger);
+/** How many rows there are: a block with more packets is not rewritten in place. */
+uint32_t ledger_rows_max(const struct ledger *ledger);
+
+/** How a worker writes, for the supervisor to show. */
+struct ledger_writer {
+	bool io_uring; ///< else pwrite
+	bool o_direct; ///< of the latest segment
+};
+void ledger_set_writer(struct ledger *ledger, struct ledger_writer writer);
+struct ledger_writer ledger_writer(const struct ledger *ledger);
 
 #endif

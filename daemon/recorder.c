@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,46 +10,50 @@
 #include "daemon/messages.h"
 #include "daemon/recorder.h"
 #include "daemon/segment.h"
+#include "daemon/stream.h"
 #include "fancap/block.h"
 #include "fancap/filter.h"
+#include "fancap/inplace.h"
 #include "fancap/link.h"
 #include "fancap/pcapng.h"
 
-/* One write. Room for the largest record by far; small enough to stay in the cache while it is filled. */
-#define BUFFER_BYTES (1u << 20)
-#define BUFFER_ALIGN 4096u
-
-/* Start write-back of what was written so long ago, so that finishing a large segment has little left to wait for. */
-#define WRITEBACK_BYTES (16u << 20)
-
 #define NAME_ATTEMPTS 100
 
-_Static_assert(BUFFER_BYTES >= FANCAP_SNAPLEN_MAX + FANCAP_PCAPNG_SHB_MAX + FANCAP_PCAPNG_IDB_MAX + 256,
-	       "a new segment's headers and the largest packet fit the buffer");
+/* Interface statistics stand in the file at least so often, as long as there are packets. */
+#define STATISTICS_NS 1000000000u
+
+/*
+ * Rewriting a block costs the same whatever its packets' lengths; packing it costs a copy. Below this mean length of slots
+ * the copy is cheaper. And what a block is padded by to whole pages must not weigh against what is in it.
+ */
+#define DIRECT_MEAN_BYTES 256u
+#define DIRECT_BLOCK_BYTES (128u << 10)
 
 struct recorder {
 	struct recorder_params params;
 	struct recorder_settings settings;
 	struct ledger *ledger;
-	struct ledger_commit committed; /* what the ledger says */
-	struct ledger_commit next;	/* what it will say when the buffer is written */
-	int fd;				/* of the open segment, or -1 */
-	uint8_t *buffer;
-	size_t used;
-	uint64_t writeback_bytes; /* of the segment, write-back was started up to here */
-	uint64_t retry_at_ns;	  /* CLOCK_MONOTONIC; no writing before that, 0: all is well */
-	uint64_t failed_packets;  /* discarded since writing failed */
+	struct stream stream;
+	unsigned folder;	/* of the open segment, or of the one that failed last */
+	uint64_t *retry_at_ns;	/* for each folder, CLOCK_MONOTONIC: not to be used before that; 0: all is well */
+	uint64_t failed_packets; /* discarded since writing failed */
 	enum discard_reason failure;
+	unsigned inherited;	/* blocks that a worker before us has rewritten, and that we have not come to */
+	uint64_t statistics_at_ns; /* CLOCK_MONOTONIC, of the last Interface Statistics Block */
 	char os[256];
 };
 
-static void publish(struct recorder *rec)
+static struct ledger_commit *next(struct recorder *rec)
 {
-	ledger_publish(rec->ledger, &rec->next);
-	rec->committed = rec->next;
+	return &rec->stream.next;
 }
 
-/* --- failure: nothing that is in the buffer will be in a file ------------------------------------------------- */
+static bool is_open(const struct recorder *rec)
+{
+	return rec->stream.segment.fd >= 0;
+}
+
+/* --- failure --------------------------------------------------------------------------------------------------- */
 
 static enum discard_reason failure_reason(int error)
 {
@@ -59,86 +62,74 @@ static enum discard_reason failure_reason(int error)
 
 static void enter_failure(struct recorder *rec, int error, const char *what)
 {
+	uint64_t *retry_at_ns = &rec->retry_at_ns[rec->folder];
+
 	rec->failure = failure_reason(error);
-	if (rec->retry_at_ns == 0)
+	if (*retry_at_ns == 0)
 		log_printf(LOG_ERR, MESSAGE_WRITE_FAILED, &rec->params.log,
-			   "%s/%s: cannot %s: %s; packets are counted as discarded (%s), trying again every %llu ms",
-			   rec->params.folder, ledger_segment_path(rec->ledger), what, strerror(error),
-			   discard_reason_name(rec->failure),
+			   "%s: cannot %s: %s; packets are counted as discarded (%s)%s, trying again every %llu ms",
+			   ledger_segment_path(rec->ledger), what, strerror(error), discard_reason_name(rec->failure),
+			   rec->params.n_folders > 1 ? " where no other directory takes them" : "",
 			   (unsigned long long)(rec->params.retry_ns / 1000000u));
-	rec->retry_at_ns = clock_monotonic_ns() + rec->params.retry_ns;
+	*retry_at_ns = clock_monotonic_ns() + rec->params.retry_ns;
 }
 
 static void leave_failure(struct recorder *rec)
 {
-	if (rec->retry_at_ns == 0)
-		return;
-	log_printf(LOG_NOTICE, MESSAGE_WRITE_RESUMED, &rec->params.log,
-		   "writing again, to %s/%s; %llu packets were discarded", rec->params.folder,
+	log_printf(LOG_NOTICE, MESSAGE_WRITE_RESUMED, &rec->params.log, "writing again, to %s; %llu packets were discarded",
 		   ledger_segment_path(rec->ledger), (unsigned long long)rec->failed_packets);
-	rec->retry_at_ns = 0;
+	rec->retry_at_ns[rec->folder] = 0;
 	rec->failed_packets = 0;
 }
 
-/* The buffered packets were never written: all that the next commit says of the segment is undone, they are discarded. */
-static void discard_buffer(struct recorder *rec)
+static void discard(struct recorder *rec, uint64_t packets)
 {
-	uint64_t lost = rec->next.packets_written - rec->committed.packets_written;
-	struct ledger_commit *next = &rec->next;
-
-	next->discarded[rec->failure] += lost;
-	rec->failed_packets += lost;
-	next->packets_written = rec->committed.packets_written;
-	next->bytes_written = rec->committed.bytes_written;
-	next->segment_bytes = rec->committed.segment_bytes;
-	next->segment_packets = rec->committed.segment_packets;
-	next->drops_told = rec->committed.drops_told;
-	next->told_discarded = rec->committed.told_discarded;
-	next->told_drops = rec->committed.told_drops;
-	rec->used = 0;
-	publish(rec);
+	next(rec)->discarded[rec->failure] += packets;
+	rec->failed_packets += packets;
 }
 
 /* --- segments -------------------------------------------------------------------------------------------------- */
 
 static void segment_forget(struct recorder *rec)
 {
-	rec->fd = -1;
-	rec->next.segment_state = SEGMENT_NONE;
-	publish(rec);
+	segment_close(&rec->stream.segment);
+	next(rec)->segment_state = SEGMENT_NONE;
+	stream_publish(&rec->stream);
 }
 
-/* Give a name to the file that rec->fd is, or drop it when there is nothing in it. */
+/* Give the open file its name, or drop it when there is nothing in it. */
 static void segment_publish(struct recorder *rec)
 {
 	const char *path = ledger_segment_path(rec->ledger);
+	uint64_t bytes = rec->stream.committed.segment_bytes;
 	int r = 0;
 
-	if (rec->committed.segment_bytes == 0) {
-		close(rec->fd);
-		segment_remove_empty(rec->params.folder, path);
-	} else {
-		r = segment_finish(rec->fd, rec->params.folder, path);
-	}
+	if (bytes == 0 && ftruncate(rec->stream.segment.fd, 0) == 0)
+		segment_remove_empty(path);
+	else
+		r = segment_finish(&rec->stream.segment, path, bytes);
 	if (r < 0)
-		log_printf(LOG_ERR, MESSAGE_WRITE_FAILED, &rec->params.log, "%s/%s: cannot finish the file: %s",
-			   rec->params.folder, path, strerror(-r));
+		log_printf(LOG_ERR, MESSAGE_WRITE_FAILED, &rec->params.log, "%s: cannot finish the file: %s", path,
+			   strerror(-r));
 	segment_forget(rec);
 }
 
-/* After a failed write: cut the file back to whole records, and leave it at that. One that ends torn stays .part. */
-static void segment_abandon(struct recorder *rec)
+/* A write has failed: all that is not committed is in no file. The segment ends at its last whole record. */
+static void fail(struct recorder *rec)
 {
-	if (rec->fd < 0)
-		return;
-	if (ftruncate(rec->fd, (off_t)rec->committed.segment_bytes) == 0) {
-		segment_publish(rec);
-		return;
-	}
-	log_printf(LOG_ERR, NULL, &rec->params.log, "%s/%s: cannot be cut to its last whole record: %s; it stays .part",
-		   rec->params.folder, ledger_segment_path(rec->ledger), strerror(errno));
-	close(rec->fd);
-	segment_forget(rec);
+	enter_failure(rec, -rec->stream.error, "write");
+	discard(rec, stream_rollback(&rec->stream));
+	stream_publish(&rec->stream);
+	segment_publish(rec);
+}
+
+/* @return whether a write has failed; if so, there is no segment any more */
+static bool check_failed(struct recorder *rec)
+{
+	if (rec->stream.error == 0)
+		return false;
+	fail(rec);
+	return true;
 }
 
 static uint64_t interval_end(const struct recorder *rec, uint64_t start_ns)
@@ -152,18 +143,18 @@ static uint64_t interval_end(const struct recorder *rec, uint64_t start_ns)
 static int segment_open_named(struct recorder *rec, uint64_t start_ns, unsigned attempt)
 {
 	char *path = ledger_segment_path(rec->ledger);
-	int fd, r;
+	int r;
 
-	r = segment_path(path, LEDGER_PATH_MAX, rec->params.interface, rec->params.worker, start_ns,
-			 attempt);
+	r = segment_path(path, LEDGER_PATH_MAX, rec->params.folders[rec->folder], rec->params.interface,
+			 rec->params.worker, start_ns, attempt);
 	if (r < 0)
 		return r;
-	rec->next.segment_state = SEGMENT_NAMED;
-	publish(rec);
-	fd = segment_create(rec->params.folder, path);
-	rec->next.segment_state = fd < 0 ? SEGMENT_NONE : SEGMENT_OPEN;
-	publish(rec);
-	return fd;
+	next(rec)->segment_state = SEGMENT_NAMED;
+	stream_publish(&rec->stream);
+	r = segment_create(path, &rec->stream.segment);
+	next(rec)->segment_state = r < 0 ? SEGMENT_NONE : SEGMENT_OPEN;
+	stream_publish(&rec->stream);
+	return r;
 }
 
 /* Of what the header says: a successor may have been told other settings. FNV-1a. */
@@ -189,96 +180,117 @@ static void put_headers(struct recorder *rec)
 		.filter = rec->settings.filter,
 		.os = rec->os,
 	};
+	struct stream *stream = &rec->stream;
 
-	rec->used += fancap_pcapng_shb(rec->buffer + rec->used, &section);
-	rec->used += fancap_pcapng_idb(rec->buffer + rec->used, &interface);
-	rec->next.segment_bytes = rec->used;
-	rec->next.segment_settings = header_fingerprint(&rec->settings);
-	rec->next.bytes_written += rec->used;
+	stream_put(stream, (uint32_t)fancap_pcapng_shb(stream_room(stream, FANCAP_PCAPNG_SHB_MAX), &section));
+	stream_put(stream, (uint32_t)fancap_pcapng_idb(stream_room(stream, FANCAP_PCAPNG_IDB_MAX), &interface));
+	next(rec)->segment_settings = header_fingerprint(&rec->settings);
 }
 
-/* Called with an empty buffer, and the commit in step. */
-static int segment_begin(struct recorder *rec, uint64_t start_ns)
+static void tell_writer(const struct recorder *rec)
 {
-	int fd = -EEXIST;
+	ledger_set_writer(rec->ledger, (struct ledger_writer){
+					       .io_uring = disk_method(rec->stream.disk) == DISK_IO_URING,
+					       .o_direct = segment_is_direct(&rec->stream.segment),
+				       });
+}
 
-	rec->next.segment_bytes = 0;
-	rec->next.segment_packets = 0;
-	rec->next.segment_start_ns = start_ns;
-	rec->next.segment_end_ns = interval_end(rec, start_ns);
-	for (unsigned attempt = 0; fd == -EEXIST && attempt < NAME_ATTEMPTS; attempt++)
-		fd = segment_open_named(rec, start_ns, attempt);
-	if (fd < 0) {
-		enter_failure(rec, -fd, "create the file");
-		return fd;
+static int segment_begin_in(struct recorder *rec, unsigned folder, uint64_t start_ns)
+{
+	struct ledger_commit *commit = next(rec);
+	int r = -EEXIST;
+
+	rec->folder = folder;
+	commit->segment_bytes = 0;
+	commit->segment_packets = 0;
+	commit->segment_start_ns = start_ns;
+	commit->segment_end_ns = interval_end(rec, start_ns);
+	commit->base_discarded = commit->told_discarded;
+	commit->base_drops = commit->told_drops;
+	commit->told_packets = 0;
+	for (unsigned attempt = 0; r == -EEXIST && attempt < NAME_ATTEMPTS; attempt++)
+		r = segment_open_named(rec, start_ns, attempt);
+	if (r < 0) {
+		enter_failure(rec, -r, "create the file");
+		return r;
 	}
-	rec->fd = fd;
-	rec->writeback_bytes = 0;
+	stream_begin(&rec->stream);
+	tell_writer(rec);
 	put_headers(rec);
+	rec->statistics_at_ns = clock_monotonic_ns();
 	return 0;
+}
+
+/*
+ * In our own directory, or else in the next that is not known to fail. Called with nothing under way.
+ *
+ * @return whether there is a segment
+ */
+static bool segment_begin(struct recorder *rec, uint64_t start_ns)
+{
+	uint64_t now = 0;
+
+	for (unsigned i = 0; i < rec->params.n_folders; i++) {
+		unsigned folder = (rec->params.worker + i) % rec->params.n_folders;
+
+		if (rec->retry_at_ns[folder] != 0 && now == 0)
+			now = clock_monotonic_ns();
+		if (rec->retry_at_ns[folder] <= now && segment_begin_in(rec, folder, start_ns) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The folder that a segment of a worker before us is in: it may have been another's stand-in. */
+static unsigned folder_of(const struct recorder *rec, const char *path)
+{
+	for (unsigned i = 0; i < rec->params.n_folders; i++) {
+		size_t n = strlen(rec->params.folders[i]);
+
+		if (strncmp(path, rec->params.folders[i], n) == 0 && path[n] == '/')
+			return i;
+	}
+	return rec->params.worker % rec->params.n_folders;
+}
+
+static int segment_go_on(struct recorder *rec, const char *path)
+{
+	int r = segment_reopen(path, rec->stream.committed.segment_bytes, &rec->stream.segment);
+
+	if (r == 0)
+		r = stream_resume(&rec->stream);
+	if (r == 0 && rec->stream.committed.segment_bytes == 0)
+		put_headers(rec);
+	return r;
 }
 
 /* Go on with the segment that the ledger says is open, or see what became of it. */
 static void segment_take_over(struct recorder *rec)
 {
 	const char *path = ledger_segment_path(rec->ledger);
+	int r;
 
-	switch ((enum segment_state)rec->committed.segment_state) {
+	rec->folder = folder_of(rec, path);
+	switch ((enum segment_state)rec->stream.committed.segment_state) {
 	case SEGMENT_NONE:
 		return;
 	case SEGMENT_NAMED:
 		/* Ours if it is empty: we write to a file only after the ledger says SEGMENT_OPEN. */
-		segment_remove_empty(rec->params.folder, path);
+		segment_remove_empty(path);
 		segment_forget(rec);
 		return;
 	case SEGMENT_OPEN:
-		rec->fd = segment_reopen(rec->params.folder, path, rec->committed.segment_bytes);
-		if (rec->fd == -ENOENT) /* renamed: the last thing before the ledger would have said so */
+		r = segment_go_on(rec, path);
+		if (r < 0 && r != -ENOENT) /* renamed: the last thing before the ledger would have said so */
+			enter_failure(rec, -r, "go on with the file");
+		if (r < 0)
 			segment_forget(rec);
-		else if (rec->fd < 0) {
-			enter_failure(rec, -rec->fd, "go on with the file");
-			segment_forget(rec);
-		} else if (rec->committed.segment_bytes == 0) {
-			put_headers(rec);
-		}
-		rec->writeback_bytes = rec->committed.segment_bytes;
+		else
+			tell_writer(rec);
 	}
 }
 
-static void start_writeback(struct recorder *rec)
-{
-	uint64_t written = rec->committed.segment_bytes;
-
-	if (written - rec->writeback_bytes < WRITEBACK_BYTES)
-		return;
-	/* Only a hint; a real error will come back from fdatasync(). */
-	(void)sync_file_range(rec->fd, (off_t)rec->writeback_bytes, (off_t)(written - rec->writeback_bytes),
-			      SYNC_FILE_RANGE_WRITE);
-	rec->writeback_bytes = written;
-}
-
-void recorder_flush(struct recorder *rec)
-{
-	int r;
-
-	if (rec->used == 0) {
-		/* Nothing for the file, but perhaps blocks that are done with. */
-		if (rec->next.block != rec->committed.block || rec->next.packet != rec->committed.packet)
-			publish(rec);
-		return;
-	}
-	r = segment_write(rec->fd, rec->buffer, rec->used, rec->committed.segment_bytes);
-	if (r < 0) {
-		enter_failure(rec, -r, "write");
-		discard_buffer(rec);
-		segment_abandon(rec);
-		return;
-	}
-	leave_failure(rec);
-	rec->used = 0;
-	publish(rec);
-	start_writeback(rec);
-}
+/* --- statistics in the file ------------------------------------------------------------------------------------- */
 
 static uint64_t discarded_total(const struct ledger_commit *commit)
 {
@@ -289,96 +301,177 @@ static uint64_t discarded_total(const struct ledger_commit *commit)
 	return sum;
 }
 
-/* What happened to packets since the last such block, by this worker's reckoning: it closes by itself. */
-static void put_statistics(struct recorder *rec)
+/*
+ * The kernel's drops as far as the next packet is to tell them. A block that a worker before us has rewritten has its
+ * share in it already.
+ */
+static uint64_t drops_now(const struct recorder *rec)
 {
-	struct ledger_commit *next = &rec->next;
 	uint64_t drops = ledger_kernel_drops(rec->ledger);
-	uint64_t discarded = discarded_total(next);
-	uint64_t now = clock_realtime_ns();
-	const struct fancap_pcapng_statistics statistics = {
-		.time_ns = now,
-		.start_ns = next->segment_start_ns,
-		.end_ns = now,
-		.accepted = next->segment_packets + (discarded - next->told_discarded) +
-			    (drops - next->told_drops),
-		.dropped = drops - next->told_drops,
-		.delivered = next->segment_packets,
-	};
-	size_t n = fancap_pcapng_isb(rec->buffer + rec->used, &statistics);
 
-	rec->used += n;
-	next->segment_bytes += n;
-	next->bytes_written += n;
-	next->told_discarded = discarded;
-	next->told_drops = drops;
+	for (unsigned i = 0; rec->inherited > 0 && i < LEDGER_WRITES_MAX; i++) {
+		const struct ledger_block *block = ledger_block(rec->ledger, i);
+		uint64_t before = block->drops_told - block->extra.dropcount;
+
+		if (block->state != LEDGER_BLOCK_FREE && block->position >= rec->stream.next.block && before < drops)
+			drops = before;
+	}
+	return drops;
+}
+
+/* What happened to packets since the segment began, by this worker's reckoning: it closes by itself. */
+static struct fancap_pcapng_statistics statistics(const struct recorder *rec)
+{
+	const struct ledger_commit *commit = &rec->stream.next;
+	uint64_t drops = drops_now(rec), discarded = discarded_total(commit), now = clock_realtime_ns();
+	struct fancap_pcapng_statistics ret = {
+		.time_ns = now,
+		.start_ns = commit->segment_start_ns,
+		.end_ns = now,
+		.accepted = commit->segment_packets + (discarded - commit->base_discarded) +
+			    (drops - commit->base_drops),
+		.dropped = drops - commit->base_drops,
+		.delivered = commit->segment_packets,
+	};
+
+	/* What a filter rejects the kernel does not count. */
+	ret.has_received = rec->settings.filter[0] == '\0';
+	ret.received = ret.accepted;
+	return ret;
+}
+
+/* These figures are in the file. */
+static void note_told(struct recorder *rec, const struct fancap_pcapng_statistics *told)
+{
+	struct ledger_commit *commit = next(rec);
+
+	commit->told_packets = told->delivered;
+	commit->told_drops = commit->base_drops + told->dropped;
+	commit->told_discarded = commit->base_discarded + told->accepted - told->dropped - told->delivered;
+	rec->statistics_at_ns = clock_monotonic_ns();
+}
+
+/* @param bytes what the block is to be filled up to, 0: not at all */
+static void put_statistics(struct recorder *rec, uint32_t bytes)
+{
+	const struct fancap_pcapng_statistics told = statistics(rec);
+	void *place = stream_room(&rec->stream, bytes > 0 ? bytes : FANCAP_PCAPNG_ISB_MAX);
+
+	stream_put(&rec->stream, (uint32_t)(bytes > 0 ? fancap_pcapng_isb_padded(place, bytes, &told)
+						      : fancap_pcapng_isb(place, &told)));
+	note_told(rec, &told);
+}
+
+static void put_due_statistics(struct recorder *rec)
+{
+	if (is_open(rec) && next(rec)->segment_packets != next(rec)->told_packets &&
+	    clock_monotonic_ns() - rec->statistics_at_ns >= STATISTICS_NS)
+		put_statistics(rec, 0);
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+static void settle(struct recorder *rec)
+{
+	if (!check_failed(rec) && is_open(rec) && rec->retry_at_ns[rec->folder] != 0 &&
+	    rec->stream.committed.segment_bytes > 0)
+		leave_failure(rec);
+}
+
+void recorder_reap(struct recorder *rec)
+{
+	stream_reap(&rec->stream);
+	settle(rec);
+}
+
+void recorder_flush(struct recorder *rec)
+{
+	put_due_statistics(rec);
+	stream_flush(&rec->stream);
+	settle(rec);
 }
 
 void recorder_rotate(struct recorder *rec)
 {
-	recorder_flush(rec);
-	if (rec->fd < 0)
-		return;
-	put_statistics(rec);
-	recorder_flush(rec);
-	if (rec->fd >= 0)
+	if (is_open(rec))
+		put_statistics(rec, 0);
+	stream_drain(&rec->stream);
+	settle(rec);
+	if (is_open(rec))
 		segment_publish(rec);
 }
 
-/* --- packets --------------------------------------------------------------------------------------------------- */
-
-static bool rotation_due(const struct recorder *rec, uint64_t time_ns, size_t record_bytes)
+uint32_t recorder_unwritten(const struct recorder *rec)
 {
-	const struct ledger_commit *next = &rec->next;
-	uint64_t limit = rec->settings.rotate_size_bytes;
-
-	if (time_ns >= next->segment_end_ns)
-		return true;
-	/* The clock was set back by more than an interval: the end is far away, so start afresh. */
-	if (next->segment_end_ns != UINT64_MAX &&
-	    time_ns + rec->settings.rotate_interval_ns < next->segment_start_ns)
-		return true;
-	return limit != 0 && next->segment_packets > 0 &&
-	       next->segment_bytes + record_bytes + FANCAP_PCAPNG_ISB_MAX > limit;
+	return stream_unwritten(&rec->stream);
 }
 
-/* Make a segment and room in the buffer for a packet. false: it cannot be recorded. */
-static bool prepare(struct recorder *rec, const struct fancap_packet *packet, size_t record_bytes)
+int recorder_fd(const struct recorder *rec)
 {
-	if (rec->fd >= 0 && rotation_due(rec, packet->time_ns, record_bytes))
-		recorder_rotate(rec);
-	if (rec->used + record_bytes > BUFFER_BYTES)
-		recorder_flush(rec);
-	if (rec->fd >= 0)
+	return disk_fd(rec->stream.disk);
+}
+
+uint64_t recorder_position(const struct recorder *rec)
+{
+	return rec->stream.committed.block;
+}
+
+/* --- packets, packed --------------------------------------------------------------------------------------------- */
+
+static bool time_is_up(const struct recorder *rec, uint64_t time_ns)
+{
+	const struct ledger_commit *commit = &rec->stream.next;
+
+	if (time_ns >= commit->segment_end_ns)
 		return true;
-	if (rec->retry_at_ns != 0 && clock_monotonic_ns() < rec->retry_at_ns)
-		return false;
-	return segment_begin(rec, packet->time_ns) == 0;
+	/* The clock was set back by more than an interval: the end is far away, so start afresh. */
+	return commit->segment_end_ns != UINT64_MAX &&
+	       time_ns + rec->settings.rotate_interval_ns < commit->segment_start_ns;
+}
+
+/* Whether so many bytes more, and the closing statistics, would make the file larger than it may be. */
+static bool too_large(const struct recorder *rec, uint64_t bytes)
+{
+	uint64_t limit = rec->settings.rotate_size_bytes;
+
+	return limit != 0 && rec->stream.next.segment_bytes + bytes + FANCAP_PCAPNG_ISB_MAX > limit;
+}
+
+/* See to a segment for a packet. @return whether there is one */
+static bool prepare(struct recorder *rec, const struct fancap_packet *packet, size_t bytes)
+{
+	if (is_open(rec) && (time_is_up(rec, packet->time_ns) ||
+			     (too_large(rec, bytes) && next(rec)->segment_packets > 0)))
+		recorder_rotate(rec);
+	return is_open(rec) || segment_begin(rec, packet->time_ns);
 }
 
 static void record_packet(struct recorder *rec, const struct fancap_packet *packet)
 {
-	struct ledger_commit *next = &rec->next;
-	uint64_t drops;
-	size_t n;
-
 	/* Room is made for a dropcount in any case: the figure may change meanwhile. */
-	if (!prepare(rec, packet, fancap_pcapng_epb_bytes(packet, rec->settings.snaplen, 1))) {
-		next->discarded[rec->failure]++;
-		rec->failed_packets++;
-		next->packet++;
+	uint32_t room = (uint32_t)fancap_pcapng_epb_bytes(packet, rec->settings.snaplen, 1);
+	struct ledger_commit *commit = next(rec);
+	uint64_t drops;
+	void *place;
+
+	if (!prepare(rec, packet, room)) {
+		discard(rec, 1);
+		commit->packet++;
 		return;
 	}
-	drops = ledger_kernel_drops(rec->ledger);
-	n = fancap_pcapng_epb(rec->buffer + rec->used, packet, rec->settings.snaplen,
-			      drops - next->drops_told);
-	next->drops_told = drops;
-	rec->used += n;
-	next->segment_bytes += n;
-	next->bytes_written += n;
-	next->segment_packets++;
-	next->packets_written++;
-	next->packet++;
+	place = stream_room(&rec->stream, room);
+	if (check_failed(rec)) {
+		discard(rec, 1);
+		commit->packet++;
+		return;
+	}
+	drops = drops_now(rec);
+	stream_put(&rec->stream, (uint32_t)fancap_pcapng_epb(place, packet, rec->settings.snaplen,
+							     drops - commit->drops_told));
+	commit->drops_told = drops;
+	commit->segment_packets++;
+	commit->packets_written++;
+	commit->packet++;
 }
 
 /* Record what is left of a block, but for the packets that a worker before us has recorded. */
@@ -397,49 +490,252 @@ static int record_packets(struct recorder *rec, struct fancap_walk *walk, uint64
 	return r;
 }
 
-void recorder_block(struct recorder *rec, const void *block, uint32_t block_bytes)
+static void record_staged(struct recorder *rec, const void *block, uint32_t block_bytes)
 {
-	uint64_t skip = rec->next.packet;
+	uint64_t skip = next(rec)->packet;
 	struct fancap_walk walk;
 	int r;
 
 	r = fancap_walk_start(&walk, block, block_bytes);
-	if (r == 0 && ledger_block_is_poison(rec->ledger, rec->next.block))
-		rec->next.discarded[DISCARD_WORKER_CRASH] += walk.left > skip ? walk.left - skip : 0;
+	if (r == 0 && ledger_block_is_poison(rec->ledger, next(rec)->block))
+		next(rec)->discarded[DISCARD_WORKER_CRASH] += walk.left > skip ? walk.left - skip : 0;
 	else if (r == 0)
 		r = record_packets(rec, &walk, skip);
 	if (r < 0)
-		rec->next.discarded[DISCARD_BAD_BLOCK] += walk.left;
-	rec->next.block++;
-	rec->next.packet = 0;
+		next(rec)->discarded[DISCARD_BAD_BLOCK] += walk.left;
+	next(rec)->blocks_staged++;
+	next(rec)->block++;
+	next(rec)->packet = 0;
+}
+
+/* --- blocks, from the ring --------------------------------------------------------------------------------------- */
+
+/* Bytes of statistics that make the next byte's offset a multiple of SEGMENT_ALIGN. */
+static uint32_t alignment_gap(const struct recorder *rec)
+{
+	uint32_t gap = (uint32_t)(-stream_offset(&rec->stream) & (SEGMENT_ALIGN - 1));
+
+	return gap == 0 || gap >= FANCAP_PCAPNG_ISB_MAX ? gap : gap + SEGMENT_ALIGN;
+}
+
+static bool too_large_direct(const struct recorder *rec, const struct fancap_inplace_plan *plan)
+{
+	return too_large(rec, alignment_gap(rec) + plan->bytes);
+}
+
+/*
+ * See to a segment for a whole block, and that it stands right.
+ *
+ * @param must the block can go nowhere else, though the file may get larger than it should
+ * @return whether there is one
+ */
+static bool prepare_direct(struct recorder *rec, const struct fancap_inplace_plan *plan, bool must)
+{
+	uint32_t gap;
+
+	if (is_open(rec) && (time_is_up(rec, plan->first_ns) ||
+			     (too_large_direct(rec, plan) && next(rec)->segment_packets > 0)))
+		recorder_rotate(rec);
+	if (!is_open(rec) && !segment_begin(rec, plan->first_ns))
+		return false;
+	if (!must && (plan->last_ns >= next(rec)->segment_end_ns || too_large_direct(rec, plan)))
+		return false;
+	gap = alignment_gap(rec);
+	if (gap > 0)
+		put_statistics(rec, gap);
+	stream_flush(&rec->stream);
+	return !check_failed(rec);
+}
+
+static void submit_rewritten(struct recorder *rec, unsigned i, void *block)
+{
+	const struct ledger_block *record = ledger_block(rec->ledger, i);
+	const struct fancap_inplace_plan *plan = &record->plan;
+	struct ledger_commit *commit = next(rec);
+	const struct iovec iov[2] = {
+		{ledger_block_head(rec->ledger, i), FANCAP_INPLACE_HEAD_BYTES},
+		{(uint8_t *)block + FANCAP_INPLACE_HEAD_BYTES, plan->bytes - FANCAP_INPLACE_HEAD_BYTES},
+	};
+
+	note_told(rec, &record->extra.statistics);
+	if (record->drops_told > commit->drops_told)
+		commit->drops_told = record->drops_told;
+	commit->segment_bytes += plan->bytes;
+	commit->bytes_written += plan->bytes;
+	commit->segment_packets += plan->packets;
+	commit->packets_written += plan->packets;
+	commit->blocks_direct++;
+	commit->block++;
+	commit->packet = 0;
+	stream_direct(&rec->stream, iov, plan->bytes > FANCAP_INPLACE_HEAD_BYTES ? 2 : 1);
+	settle(rec);
+}
+
+/* From plan and rows, as often as it takes. */
+static void rewrite(struct recorder *rec, unsigned i, void *block)
+{
+	struct ledger_block *record = ledger_block(rec->ledger, i);
+
+	fancap_inplace_rewrite(block, &record->plan, ledger_rows(rec->ledger), &record->extra,
+			       ledger_block_head(rec->ledger, i));
+	atomic_store_explicit(&record->state, LEDGER_BLOCK_REWRITTEN, memory_order_release);
+}
+
+static bool is_free(const struct recorder *rec, unsigned i)
+{
+	const struct ledger_block *record = ledger_block(rec->ledger, i);
+
+	return record->state == LEDGER_BLOCK_FREE || record->position < rec->stream.committed.block;
+}
+
+/* @return a free record, or LEDGER_WRITES_MAX */
+static unsigned find_free(const struct recorder *rec)
+{
+	unsigned i = 0;
+
+	while (i < LEDGER_WRITES_MAX && !is_free(rec, i))
+		i++;
+	return i;
+}
+
+/* @return the record of a block that a worker before us has rewritten, or LEDGER_WRITES_MAX */
+static unsigned find_inherited(const struct recorder *rec, uint64_t position)
+{
+	unsigned i = 0;
+
+	while (i < LEDGER_WRITES_MAX && (is_free(rec, i) || ledger_block(rec->ledger, i)->position != position))
+		i++;
+	return i;
+}
+
+static void record_inherited(struct recorder *rec, unsigned i, void *block)
+{
+	struct ledger_block *record = ledger_block(rec->ledger, i);
+
+	rec->inherited--;
+	if (ledger_block_is_poison(rec->ledger, record->position)) {
+		next(rec)->discarded[DISCARD_WORKER_CRASH] += record->plan.packets;
+		next(rec)->block++;
+		return;
+	}
+	if (record->state == LEDGER_BLOCK_REWRITING)
+		rewrite(rec, i, block);
+	if (prepare_direct(rec, &record->plan, true)) {
+		submit_rewritten(rec, i, block);
+		return;
+	}
+	discard(rec, record->plan.packets);
+	next(rec)->block++;
+}
+
+/* Whether rewriting is likely to cost less than packing; the plan has the last word. */
+static bool is_worth_rewriting(const struct recorder *rec, const void *block)
+{
+	uint32_t packets = fancap_block_packets(block), bytes = fancap_block_bytes(block);
+
+	if (rec->settings.writer != CONFIG_WRITER_AUTO)
+		return rec->settings.writer == CONFIG_WRITER_DIRECT;
+	return bytes >= DIRECT_BLOCK_BYTES && bytes / DIRECT_MEAN_BYTES >= packets;
+}
+
+/* @return whether the block has been seen to; if not, it is as it was */
+static bool record_direct(struct recorder *rec, void *block, uint32_t block_bytes)
+{
+	struct ledger_commit *commit = next(rec);
+	struct fancap_inplace_plan plan;
+	struct ledger_block *record;
+	uint64_t drops;
+	unsigned i;
+
+	if (commit->packet != 0 || rec->inherited > 0 || rec->params.linktype == FANCAP_LINKTYPE_LINUX_SLL2 ||
+	    !is_worth_rewriting(rec, block) || ledger_block_is_poison(rec->ledger, commit->block))
+		return false;
+	if (fancap_inplace_plan(block, block_bytes, rec->settings.snaplen, ledger_rows(rec->ledger),
+				ledger_rows_max(rec->ledger), &plan) < 0)
+		return false;
+	if (!prepare_direct(rec, &plan, false))
+		return false;
+	i = find_free(rec);
+	if (i == LEDGER_WRITES_MAX)
+		return false;
+	drops = drops_now(rec);
+	record = ledger_block(rec->ledger, i);
+	atomic_store_explicit(&record->state, LEDGER_BLOCK_FREE, memory_order_release);
+	record->position = commit->block;
+	record->drops_told = drops;
+	record->plan = plan;
+	record->extra = (struct fancap_inplace_extra){
+		.statistics = statistics(rec),
+		.dropcount = drops - commit->drops_told,
+		.first_packetid = commit->packets_written,
+		.queue = rec->params.worker,
+	};
+	/* From here on, the block is only what the record says of it. */
+	atomic_store_explicit(&record->state, LEDGER_BLOCK_REWRITING, memory_order_release);
+	rewrite(rec, i, block);
+	submit_rewritten(rec, i, block);
+	return true;
+}
+
+void recorder_block(struct recorder *rec, void *block, uint32_t block_bytes)
+{
+	unsigned i = rec->inherited > 0 ? find_inherited(rec, next(rec)->block) : LEDGER_WRITES_MAX;
+
+	if (i < LEDGER_WRITES_MAX)
+		record_inherited(rec, i, block);
+	else if (!record_direct(rec, block, block_bytes))
+		record_staged(rec, block, block_bytes);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
+
+static unsigned count_inherited(const struct recorder *rec)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LEDGER_WRITES_MAX; i++)
+		n += !is_free(rec, i);
+	return n;
+}
+
+static int open_stream(struct recorder *rec)
+{
+	int r = stream_open(&rec->stream, rec->ledger, DISK_IO_URING);
+
+	if (r < 0 && rec->stream.disk != NULL) {
+		log_printf(LOG_NOTICE, NULL, &rec->params.log,
+			   "the kernel refuses io_uring: %s; writes are not overlapped", strerror(-r));
+		r = 0;
+	}
+	return r;
+}
 
 int recorder_open(const struct recorder_params *params, const struct recorder_settings *settings,
 		  struct ledger *ledger, struct recorder **ret)
 {
 	struct recorder *rec = calloc(1, sizeof(*rec));
 	struct utsname os;
+	int r;
 
 	if (rec == NULL)
 		return -ENOMEM;
-	rec->buffer = aligned_alloc(BUFFER_ALIGN, BUFFER_BYTES);
-	if (rec->buffer == NULL) {
-		free(rec);
-		return -ENOMEM;
-	}
 	rec->params = *params;
 	rec->settings = *settings;
 	rec->ledger = ledger;
-	rec->fd = -1;
+	rec->retry_at_ns = calloc(params->n_folders, sizeof(*rec->retry_at_ns));
 	if (uname(&os) == 0)
 		snprintf(rec->os, sizeof(rec->os), "%s %s", os.sysname, os.release);
-	ledger_read(ledger, &rec->committed);
-	rec->next = rec->committed;
+	r = rec->retry_at_ns != NULL ? open_stream(rec) : -ENOMEM;
+	if (r < 0) {
+		stream_close(&rec->stream);
+		free(rec->retry_at_ns);
+		free(rec);
+		return r;
+	}
+	rec->inherited = count_inherited(rec);
 	segment_take_over(rec);
 	/* The settings changed while nobody was there to be told. */
-	if (rec->fd >= 0 && rec->next.segment_settings != header_fingerprint(settings))
+	if (is_open(rec) && next(rec)->segment_settings != header_fingerprint(settings))
 		recorder_rotate(rec);
 	*ret = rec;
 	return 0;
@@ -447,9 +743,9 @@ int recorder_open(const struct recorder_params *params, const struct recorder_se
 
 void recorder_tick(struct recorder *rec, uint64_t now_ns)
 {
-	uint64_t end = rec->next.segment_end_ns;
+	uint64_t end = next(rec)->segment_end_ns;
 
-	if (rec->fd >= 0 && end != UINT64_MAX && now_ns >= end && now_ns - end >= rec->params.settle_ns)
+	if (is_open(rec) && end != UINT64_MAX && now_ns >= end && now_ns - end >= rec->params.settle_ns)
 		recorder_rotate(rec);
 }
 
@@ -465,7 +761,7 @@ void recorder_configure(struct recorder *rec, const struct recorder_settings *se
 
 uint64_t recorder_packets_done(const struct recorder *rec)
 {
-	return rec->committed.packets_written + discarded_total(&rec->committed);
+	return rec->stream.committed.packets_written + discarded_total(&rec->stream.committed);
 }
 
 void recorder_close(struct recorder *rec)
@@ -473,6 +769,7 @@ void recorder_close(struct recorder *rec)
 	if (rec == NULL)
 		return;
 	recorder_rotate(rec);
-	free(rec->buffer);
+	stream_close(&rec->stream);
+	free(rec->retry_at_ns);
 	free(rec);
 }

@@ -5,11 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/config.h"
 #include "daemon/ledger.h"
 #include "daemon/log.h"
 
 /** What may change while recording. */
 struct recorder_settings {
+	enum config_writer writer;
 	uint64_t rotate_size_bytes;  ///< 0: not by size
 	uint64_t rotate_interval_ns; ///< 0: not by time
 	uint32_t snaplen;	     ///< bytes
@@ -18,7 +20,8 @@ struct recorder_settings {
 
 /** What does not. Texts are borrowed. */
 struct recorder_params {
-	const char *folder;    ///< absolute, the interface's own
+	const char *const *folders; ///< absolute, the interface's own, one for each directory (disk)
+	unsigned n_folders;	    ///< >= 1: the worker's own is folders[worker % n_folders], others stand in for it
 	const char *interface;
 	unsigned worker;
 	uint16_t linktype; ///< LINKTYPE_ value
@@ -28,10 +31,11 @@ struct recorder_params {
 };
 
 /**
- * Records blocks as pcapng segments: packs packets into a buffer, writes it when full, keeps the ledger.
+ * Records blocks as pcapng segments, several writes of which are under way, and keeps the ledger.
  *
- * A block is done with when the ledger's commit is past it; only then may it be handed back to the kernel. Write errors
- * end the segment, count what was in the buffer as discarded, and after a pause the next packets go to a new segment.
+ * A block is rewritten in place and written from the ring, or its packets are packed into a buffer. It is done with when the
+ * ledger's commit is past it; only then may it be handed back to the kernel. Write errors end the segment, count what was
+ * on its way as discarded, and the next packets go to a new segment: in another directory, or after a pause.
  */
 struct recorder;
 
@@ -43,13 +47,28 @@ struct recorder;
 int recorder_open(const struct recorder_params *params, const struct recorder_settings *settings,
 		  struct ledger *ledger, struct recorder **ret);
 
-/** Record a retired block: the one that the ledger's commit plus earlier calls lead to. Does not block but on disk. */
-void recorder_block(struct recorder *recorder, const void *block, uint32_t block_bytes);
+/**
+ * Record a retired block: the one that the ledger's commit plus earlier calls lead to. Its memory stays the recorder's,
+ * to be rewritten, until recorder_position() is past it. Blocks only while all writes it may have are under way.
+ */
+void recorder_block(struct recorder *recorder, void *block, uint32_t block_bytes);
 
-/** Write what is in the buffer. After this the commit is past every block recorded. */
+/** Start writing what has been recorded. */
 void recorder_flush(struct recorder *recorder);
 
-/** Finish the current segment; the next packet opens another. */
+/** Bytes recorded whose write has not been started. */
+uint32_t recorder_unwritten(const struct recorder *recorder);
+
+/** Take note of writes that are done. Cheap when none is. */
+void recorder_reap(struct recorder *recorder);
+
+/** Becomes readable (edge) when writes are done: recorder_reap() then. -1: writes are done when they are started. */
+int recorder_fd(const struct recorder *recorder);
+
+/** Position of the first block that is not done with. */
+uint64_t recorder_position(const struct recorder *recorder);
+
+/** Finish the current segment, waiting for its writes; the next packet opens another. */
 void recorder_rotate(struct recorder *recorder);
 
 /** Finish the current segment if its time has come though no packet says so. Call now and then when idle. */
@@ -58,7 +77,7 @@ void recorder_tick(struct recorder *recorder, uint64_t now_ns);
 /** Take new settings. A segment whose header they make untrue is finished first. */
 void recorder_configure(struct recorder *recorder, const struct recorder_settings *settings);
 
-/** Packets dealt with so far, over all workers this ring has had: written or discarded. Excludes the buffer. */
+/** Packets dealt with so far, over all workers this ring has had: written or discarded. */
 uint64_t recorder_packets_done(const struct recorder *recorder);
 
 /** Finish the segment and free the recorder. NULL is fine. */

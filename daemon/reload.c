@@ -95,8 +95,6 @@ static const char *storage_difference(const struct config *a, const struct confi
 {
 	if (!same_directories(a, b))
 		return "directory";
-	if (a->storage.writer != b->storage.writer)
-		return "writer";
 	if (!same_text(a->storage.owner, b->storage.owner))
 		return "owner";
 	if (!same_text(a->storage.group, b->storage.group))

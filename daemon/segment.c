@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,8 +12,11 @@
 #include "daemon/paths.h"
 #include "daemon/segment.h"
 
-int segment_path(char *ret, size_t size, const char *interface, unsigned worker, uint64_t start_ns,
-		 unsigned attempt)
+/* Reserving takes a journal entry, and what is too much has to be given back: neither too little nor too much at a time. */
+#define ALLOCATE_BYTES (32u << 20)
+
+int segment_path(char *ret, size_t size, const char *folder, const char *interface, unsigned worker,
+		 uint64_t start_ns, unsigned attempt)
 {
 	time_t seconds = (time_t)(start_ns / 1000000000u);
 	char day[16], second[24], suffix[16] = "";
@@ -25,55 +29,71 @@ int segment_path(char *ret, size_t size, const char *interface, unsigned worker,
 	strftime(second, sizeof(second), "%Y%m%dT%H%M%S", &tm);
 	if (attempt > 0)
 		snprintf(suffix, sizeof(suffix), "-%u", attempt);
-	n = snprintf(ret, size, "%s/%s-w%u-%s.%06uZ%s.pcapng", day, interface, worker, second,
+	n = snprintf(ret, size, "%s/%s/%s-w%u-%s.%06uZ%s.pcapng", folder, day, interface, worker, second,
 		     (unsigned)(start_ns % 1000000000u / 1000u), suffix);
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-static int full_path(char *ret, size_t size, const char *folder, const char *path, const char *suffix)
+static int part_path(char ret[PATH_MAX], const char *path)
 {
-	int n = snprintf(ret, size, "%s/%s%s", folder, path, suffix);
+	int n = snprintf(ret, PATH_MAX, "%s" SEGMENT_PART, path);
 
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-int segment_create(const char *folder, const char *path)
+/* Take possession of an open file: lock it, open it again for direct writes. Closes fd on failure. */
+static int segment_own(struct segment *segment, int fd, const char *part)
 {
-	char full[PATH_MAX];
+	int direct_fd;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	direct_fd = open(part, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	*segment = (struct segment){.fd = fd, .direct_fd = direct_fd >= 0 ? direct_fd : fd};
+	return 0;
+}
+
+int segment_create(const char *path, struct segment *ret)
+{
+	char part[PATH_MAX];
 	int fd, r;
 
-	r = full_path(full, sizeof(full), folder, path, "");
+	r = part_path(part, path);
 	if (r < 0)
 		return r;
 	/* Not over a finished file of this name; better known now than when it is to be finished. */
-	if (access(full, F_OK) == 0)
+	if (access(path, F_OK) == 0)
 		return -EEXIST;
-	r = full_path(full, sizeof(full), folder, path, SEGMENT_PART);
-	if (r < 0)
-		return r;
-	fd = open(full, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0 && errno == ENOENT) {
 		/* A new day, or somebody removed the folders. */
-		r = path_make_parents(full, 0750);
+		r = path_make_parents(part, 0750);
 		if (r < 0)
 			return r;
-		fd = open(full, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+		fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	}
-	return fd < 0 ? -errno : fd;
+	return fd < 0 ? -errno : segment_own(ret, fd, part);
 }
 
-int segment_reopen(const char *folder, const char *path, uint64_t bytes)
+int segment_reopen(const char *path, uint64_t bytes, struct segment *ret)
 {
-	char full[PATH_MAX];
+	char part[PATH_MAX];
 	struct stat st;
 	int fd, r;
 
-	r = full_path(full, sizeof(full), folder, path, SEGMENT_PART);
+	r = part_path(part, path);
 	if (r < 0)
 		return r;
-	fd = open(full, O_RDWR | O_CLOEXEC);
+	fd = open(part, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	r = segment_own(ret, fd, part);
+	if (r < 0)
+		return r;
 	/* Cut by somebody else, it has lost records; growing it again would fill their place with zeros. */
 	if (fstat(fd, &st) < 0)
 		r = -errno;
@@ -81,11 +101,33 @@ int segment_reopen(const char *folder, const char *path, uint64_t bytes)
 		r = -EIO;
 	else if (ftruncate(fd, (off_t)bytes) < 0)
 		r = -errno;
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return fd;
+	if (r < 0)
+		segment_close(ret);
+	return r;
+}
+
+bool segment_is_direct(const struct segment *segment)
+{
+	return segment->direct_fd != segment->fd;
+}
+
+void segment_allocate(struct segment *segment, uint64_t bytes)
+{
+	/* Through the page cache, the file system reserves for itself. */
+	if (bytes <= segment->allocated || !segment_is_direct(segment))
+		return;
+	(void)fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated,
+			(off_t)(bytes - segment->allocated + ALLOCATE_BYTES));
+	segment->allocated = bytes + ALLOCATE_BYTES;
+}
+
+void segment_close(struct segment *segment)
+{
+	if (segment->direct_fd >= 0 && segment->direct_fd != segment->fd)
+		close(segment->direct_fd);
+	if (segment->fd >= 0)
+		close(segment->fd);
+	*segment = (struct segment){.fd = -1, .direct_fd = -1};
 }
 
 int segment_write(int fd, const void *bytes, size_t n, uint64_t offset)
@@ -136,30 +178,24 @@ static int rename_to_new(const char *from, const char *to)
 	return rename(from, to) < 0 ? -errno : 0;
 }
 
-int segment_finish(int fd, const char *folder, const char *path)
+int segment_finish(struct segment *segment, const char *path, uint64_t bytes)
 {
-	char part[PATH_MAX], full[PATH_MAX];
-	int r = 0;
+	char part[PATH_MAX];
+	int r = part_path(part, path);
 
-	if (fdatasync(fd) < 0)
+	if (r == 0 && (ftruncate(segment->fd, (off_t)bytes) < 0 || fdatasync(segment->fd) < 0))
 		r = -errno;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
+	segment_close(segment);
 	if (r == 0)
-		r = full_path(part, sizeof(part), folder, path, SEGMENT_PART);
-	if (r == 0)
-		r = full_path(full, sizeof(full), folder, path, "");
-	if (r == 0)
-		r = rename_to_new(part, full);
-	return r < 0 ? r : sync_folder_of(full);
+		r = rename_to_new(part, path);
+	return r < 0 ? r : sync_folder_of(path);
 }
 
-void segment_remove_empty(const char *folder, const char *path)
+void segment_remove_empty(const char *path)
 {
-	char full[PATH_MAX];
+	char part[PATH_MAX];
 	struct stat st;
 
-	if (full_path(full, sizeof(full), folder, path, SEGMENT_PART) == 0 &&
-	    stat(full, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
-		unlink(full);
+	if (part_path(part, path) == 0 && stat(part, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
+		unlink(part);
 }

@@ -2,51 +2,74 @@
 #ifndef DAEMON_SEGMENT_H
 #define DAEMON_SEGMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /*
- * A segment is one recorded file. While it grows it is called PATH.part; finished, it is PATH. Paths are relative to
- * the interface's folder: "<YYYY-MM-DD>/<interface>-w<worker>-<UTC start>.pcapng".
+ * A segment is one recorded file. While it grows it is called PATH.part, and whoever writes it holds a lock on it
+ * (flock); finished, it is PATH: "<folder>/<YYYY-MM-DD>/<interface>-w<worker>-<UTC start>.pcapng".
  */
 
 #define SEGMENT_PART ".part"
 
+/** Offsets, lengths and addresses of direct writes are multiples of this, whatever the device's block size. */
+#define SEGMENT_ALIGN 4096u
+
+/** An open segment: one file, through the page cache and past it. */
+struct segment {
+	int fd;	       ///< or -1: none open
+	int direct_fd; ///< O_DIRECT; the same as fd where the file system has no such thing
+	uint64_t allocated; ///< bytes that blocks were reserved for, beyond its end perhaps
+};
+
 /**
  * Compute a segment's path.
  *
+ * @param folder   absolute: the interface's own
  * @param start_ns time of its first packet, CLOCK_REALTIME
  * @param attempt  0, or which other name to take when that one is used up (-1, -2, ... before the suffix)
  * @return 0, or -ENAMETOOLONG
  */
-int segment_path(char *ret, size_t size, const char *interface, unsigned worker, uint64_t start_ns,
-		 unsigned attempt);
+int segment_path(char *ret, size_t size, const char *folder, const char *interface, unsigned worker,
+		 uint64_t start_ns, unsigned attempt);
 
 /**
- * Create PATH.part under the folder, and any folders that are missing (mode 0750).
+ * Create PATH.part, and any folders that are missing (mode 0750), and lock it.
  *
- * @return a file descriptor; -EEXIST when PATH.part or PATH is there already; -errno
+ * @return 0; -EEXIST when PATH.part or PATH is there already; -errno
  */
-int segment_create(const char *folder, const char *path);
+int segment_create(const char *path, struct segment *ret);
 
 /**
- * Open PATH.part of a segment that somebody else began, and cut it to so many bytes.
+ * Open and lock PATH.part of a segment that somebody else began, and cut it to so many bytes: with that, no write of a
+ * dead process is still on its way to it.
  *
- * @return fd; -EIO: it has fewer; -errno
+ * @return 0; -EIO: it has fewer; -EWOULDBLOCK: somebody holds it; -errno
  */
-int segment_reopen(const char *folder, const char *path, uint64_t bytes);
+int segment_reopen(const char *path, uint64_t bytes, struct segment *ret);
+
+/** Whether direct writes go past the page cache. */
+bool segment_is_direct(const struct segment *segment);
+
+/** Reserve blocks up to `bytes` and a good deal more, without making the file longer. A hint: errors are no matter. */
+void segment_allocate(struct segment *segment, uint64_t bytes);
+
+/** Close it and give up its lock. None open is fine. */
+void segment_close(struct segment *segment);
 
 /** Write all of it, however often that takes. @return 0, or -errno (the file may hold a part of it) */
 int segment_write(int fd, const void *bytes, size_t n, uint64_t offset);
 
 /**
- * Make a segment permanent under its final name: fdatasync, rename, fsync of its folder. The fd is closed in any case.
+ * Make a segment permanent under its final name: cut to so many bytes (what was reserved beyond goes back), fdatasync,
+ * rename, fsync of its folder; close it in any case.
  *
  * @return 0, or -errno (the file may still have its .part name)
  */
-int segment_finish(int fd, const char *folder, const char *path);
+int segment_finish(struct segment *segment, const char *path, uint64_t bytes);
 
 /** Remove PATH.part if it is an empty file. */
-void segment_remove_empty(const char *folder, const char *path);
+void segment_remove_empty(const char *path);
 
 #endif

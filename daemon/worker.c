@@ -22,6 +22,9 @@
 /* With more than this part of the ring held, write, however little it is: the kernel needs room. */
 #define HELD_MAX_PART 4
 
+/* What little is recorded on a quiet link is written so often. */
+#define FLUSH_NS 100000000u
+
 /* How many blocks between two looks at the channel. */
 #define BLOCKS_PER_TURN 64
 
@@ -33,6 +36,7 @@ struct worker {
 	struct fancap_ring ring;
 	struct recorder *recorder;
 	uint64_t released;   /* position of the first block not handed back */
+	uint64_t flushed_ns; /* CLOCK_MONOTONIC */
 	uint64_t losing_told; /* kernel_reads + 1 when we last said that packets are being lost */
 	bool clock_told; /* that the device's clock is wrong */
 	bool stopping;
@@ -40,7 +44,7 @@ struct worker {
 	uint64_t stop_block;   /* or all blocks before this position, */
 	uint32_t stop_wait_ms; /* or when so long after the order the ring is empty */
 	struct event_base *base;
-	struct event *ring_event, *more_event, *channel_event, *tick_event, *deadline_event;
+	struct event *ring_event, *more_event, *disk_event, *flush_event, *channel_event, *tick_event, *deadline_event;
 };
 
 /* --- the ring -------------------------------------------------------------------------------------------------- */
@@ -48,12 +52,35 @@ struct worker {
 /* Hand back what the recorder is done with. */
 static void release_done(struct worker *w)
 {
-	struct ledger_commit commit;
+	uint64_t done;
 
-	ledger_read(w->params->ledger, &commit);
-	while (w->released < commit.block)
+	recorder_reap(w->recorder);
+	done = recorder_position(w->recorder);
+	while (w->released < done)
 		fancap_ring_release(&w->ring, w->released++);
 	ledger_set_blocks_held(w->params->ledger, (uint32_t)(w->ring.next - w->released));
+}
+
+static void flush(struct worker *w)
+{
+	recorder_flush(w->recorder);
+	w->flushed_ns = clock_monotonic_ns();
+	release_done(w);
+}
+
+/* Write what is there, but not for every block of a busy link: it will make larger writes soon. */
+static void flush_soon(struct worker *w)
+{
+	uint64_t since = clock_monotonic_ns() - w->flushed_ns;
+	struct timeval wait;
+
+	if (since >= FLUSH_NS || w->stopping) {
+		flush(w);
+		return;
+	}
+	wait = (struct timeval){.tv_usec = (suseconds_t)((FLUSH_NS - since) / 1000u)};
+	if (!evtimer_pending(w->flush_event, NULL))
+		evtimer_add(w->flush_event, &wait);
 }
 
 /* Once per reading of the kernel's counters: they tell it how many, and the recorder puts the figure into the file. */
@@ -96,9 +123,9 @@ static bool record_one(struct worker *w)
 	ledger_set_attempt(w->params->ledger, position);
 	recorder_block(w->recorder, block, w->ring.block_bytes);
 	ledger_set_attempt(w->params->ledger, LEDGER_NO_BLOCK);
-	if (w->ring.next - w->released >= w->ring.blocks / HELD_MAX_PART)
-		recorder_flush(w->recorder);
 	release_done(w);
+	if (w->ring.next - w->released >= w->ring.blocks / HELD_MAX_PART && recorder_unwritten(w->recorder) > 0)
+		flush(w);
 	return true;
 }
 
@@ -121,8 +148,8 @@ static void clear_socket_error(struct worker *w)
 }
 
 /*
- * Record what is there, and write it as soon as there is no more: a busy ring makes large writes, a quiet one timely
- * ones. The event is edge-triggered, so the ring is looked at until it is empty.
+ * Record what is there, and write it when there is no more: a busy ring makes large writes, a quiet one timely ones. The
+ * event is edge-triggered, so the ring is looked at until it is empty.
  */
 static void on_ring(evutil_socket_t fd, short what, void *arg)
 {
@@ -141,7 +168,27 @@ static void on_ring(evutil_socket_t fd, short what, void *arg)
 	}
 	if (blocks == 0)
 		clear_socket_error(w);
-	recorder_flush(w->recorder);
+	flush_soon(w);
+	stop_when_drained(w);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	flush(w);
+	stop_when_drained(w);
+}
+
+/* Writes are done. */
+static void on_disk(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
 	release_done(w);
 	stop_when_drained(w);
 }
@@ -167,11 +214,14 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 		event_active(w->ring_event, EV_READ, 0);
 		return;
 	}
+	recorder_rotate(w->recorder); /* what was under way counts as well */
+	event_base_loopbreak(w->base);
+	if (w->stop_packets == UINT64_MAX || recorder_packets_done(w->recorder) >= w->stop_packets)
+		return;
 	log_printf(LOG_WARNING, NULL, &w->params->recorder.log,
 		   "stopped with %llu packets recorded of %llu that the kernel counted",
 		   (unsigned long long)recorder_packets_done(w->recorder),
 		   (unsigned long long)w->stop_packets);
-	event_base_loopbreak(w->base);
 }
 
 static void leave_after(struct worker *w, uint32_t wait_ms)
@@ -302,12 +352,18 @@ static int events_new(struct worker *w)
 	/* Edge-triggered: poll() on a V3 ring says POLLIN for as long as we hold its last block. */
 	w->ring_event = event_new(w->base, w->params->ring_fd, EV_READ | EV_PERSIST | EV_ET, on_ring, w);
 	w->more_event = evtimer_new(w->base, on_ring, w);
+	w->flush_event = evtimer_new(w->base, on_flush, w);
 	w->channel_event = event_new(w->base, w->params->channel_fd, EV_READ | EV_PERSIST, on_channel, w);
 	w->tick_event = event_new(w->base, -1, EV_PERSIST, on_tick, w);
 	w->deadline_event = evtimer_new(w->base, on_deadline, w);
-	if (w->ring_event == NULL || w->more_event == NULL || w->channel_event == NULL ||
+	if (w->ring_event == NULL || w->more_event == NULL || w->flush_event == NULL || w->channel_event == NULL ||
 	    w->tick_event == NULL || w->deadline_event == NULL)
 		return -ENOMEM;
+	if (recorder_fd(w->recorder) >= 0) {
+		w->disk_event = event_new(w->base, recorder_fd(w->recorder), EV_READ | EV_PERSIST | EV_ET, on_disk, w);
+		if (w->disk_event == NULL || event_add(w->disk_event, NULL) < 0)
+			return -ENOMEM;
+	}
 	if (event_add(w->ring_event, NULL) < 0 || event_add(w->channel_event, NULL) < 0 ||
 	    event_add(w->tick_event, &second) < 0)
 		return -EIO;
@@ -338,10 +394,17 @@ static int worker_init(struct worker *w)
 
 static void worker_done(struct worker *w)
 {
+	struct ledger_commit commit;
+
+	if (w->disk_event != NULL)
+		event_free(w->disk_event);
 	recorder_close(w->recorder);
-	if (w->ring.map != NULL)
-		release_done(w);
+	ledger_read(w->params->ledger, &commit);
+	while (w->ring.map != NULL && w->released < commit.block)
+		fancap_ring_release(&w->ring, w->released++);
 	fancap_ring_unmap(&w->ring);
+	if (w->flush_event != NULL)
+		event_free(w->flush_event);
 	if (w->ring_event != NULL)
 		event_free(w->ring_event);
 	if (w->more_event != NULL)

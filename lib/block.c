@@ -17,6 +17,11 @@ static const struct tpacket_hdr_v1 *header(const void *block)
 	return &((const struct tpacket_block_desc *)block)->hdr.bh1;
 }
 
+uint32_t fancap_block_bytes(const void *block)
+{
+	return header(block)->blk_len;
+}
+
 uint32_t fancap_block_packets(const void *block)
 {
 	return header(block)->num_pkts;

@@ -18,7 +18,6 @@
 #define FRONT_MAX (EPB_FIXED_BYTES + MAC_ADDRESSES_BYTES + VLAN_TAG_BYTES)
 /* The kernel's slots leave some 60 bytes; the last packet's back is a page at most, and what it needs. */
 #define BACK_MAX 8192u
-#define DROPCOUNT_ROOM (EPB_DROPCOUNT_BYTES + BLOCK_END_BYTES)
 /* While one packet is looked at, the headers of what comes this many later are fetched. */
 #define FETCH_AHEAD 4u
 #define GAP_BYTES 88u /* that the kernel leaves between two packets, about */
@@ -68,10 +67,10 @@ static bool back_fits(const struct fancap_inplace_row *row, uint32_t end, uint32
 	return end >= begin && end - begin >= least && end - data_end(row) <= BACK_MAX;
 }
 
-/* What a packet's back has to have room for. The first one's dropcount is not known yet. */
+/* What a packet's back has to have room for: its direction, and the first one's dropcount, which is not known yet. */
 static uint32_t least_back(uint32_t n)
 {
-	return n == 0 ? DROPCOUNT_ROOM : LENGTH_BYTES;
+	return EPB_FLAGS_BYTES + BLOCK_END_BYTES + (n == 0 ? EPB_DROPCOUNT_BYTES : 0);
 }
 
 /* Whether what stands before the packet has room for what goes there: the packet before, or the statistics. */
@@ -156,8 +155,7 @@ static uint8_t *put_options(uint8_t *p, const uint8_t *end, const struct piece *
 {
 	if (piece->dropcount != 0)
 		p = option_u64(p, EPB_DROPCOUNT, piece->dropcount);
-	if (end - p >= (ptrdiff_t)EPB_FLAGS_BYTES)
-		p = option_u32(p, EPB_FLAGS, piece->row->flags);
+	p = option_u32(p, EPB_FLAGS, piece->row->flags);
 	if (end - p >= (ptrdiff_t)EPB_QUEUE_BYTES)
 		p = option_u32(p, EPB_QUEUE, piece->queue);
 	if (end - p >= (ptrdiff_t)EPB_PACKETID_BYTES)
@@ -172,10 +170,8 @@ static uint32_t put_back(uint8_t *p, const struct piece *piece)
 
 	put32(p, 0); /* padding, of which there are 3 bytes at most; something follows in any case */
 	p += -piece->row->caplen & 3u;
-	if (end - p >= (ptrdiff_t)BLOCK_END_BYTES) {
-		p = put_options(p, end - BLOCK_END_BYTES, piece);
-		p = option_header(p, OPT_ENDOFOPT, 0);
-	}
+	p = put_options(p, end - BLOCK_END_BYTES, piece);
+	p = option_header(p, OPT_ENDOFOPT, 0);
 	put32(p, piece->end - piece->front);
 	return n;
 }

@@ -56,6 +56,8 @@ int fancap_walk_start(struct fancap_walk *walk, const void *block, uint32_t bloc
  */
 int fancap_walk_next(struct fancap_walk *walk, struct fancap_packet *ret);
 
+/** Bytes of a block that are in use, as it says itself. */
+uint32_t fancap_block_bytes(const void *block);
 /** How many packets a block says it holds; 0 is possible (a block may be retired empty). */
 uint32_t fancap_block_packets(const void *block);
 /** The block's place in the ring's life: 1 for the first block the kernel opened, one more for each after it. */

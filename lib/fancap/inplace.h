@@ -23,8 +23,8 @@ extern "C" {
  *     file:   | head: ISB, EPB, EPB ...            | the rest, from the ring: ... EPB, EPB + filler |
  *     block:  | left as it is                      | rewritten                                      |
  *
- * Packets carry epb_flags, epb_queue and epb_packetid as far as there is room, the first one epb_dropcount at a gap for
- * certain. Unused room is an option full of zeros: nothing gets into the file but packets and what is said of them.
+ * Packets carry epb_flags, the first epb_dropcount at a gap; epb_queue and epb_packetid as far as there is room.
+ * Unused room is an option full of zeros: nothing gets into the file but packets and what is said of them.
  */
 
 #define FANCAP_INPLACE_HEAD_BYTES 4096u
@@ -70,8 +70,8 @@ struct fancap_inplace_extra {
  * @param snaplen  packets longer than this (with their tag) have to be cut, so not in place
  * @param rows     at least capacity of them; on failure some may have been written to
  * @param ret      set only on success
- * @return 0; -EBADMSG the block makes no sense (packing it tells how many packets cannot be reached); -EOPNOTSUPP it
- *         must be packed instead: no packets, more than capacity, data not 4-byte aligned, no room for statistics, a header, a
+ * @return 0; -EBADMSG the block makes no sense (packing it tells how many packets cannot be reached); -EOPNOTSUPP it must be
+ *         packed instead: no packets, more than capacity, data not 4-byte aligned, no room for statistics, a header, a
  *         trailer or the first packet's dropcount, a gap that the kernel does not leave, a packet longer than snaplen or
  *         than it claims to have been, a tag to be put back without MAC addresses
  */

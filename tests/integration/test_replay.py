@@ -97,7 +97,7 @@ def test_odd_packets_come_back_byte_for_byte(fancapd: Fancapd, make_link: Callab
     link = make_link(mtu=MTU)
     frames = odd_frames()
     path = FORMATS[form](folder / "odd", timed(frames, 1000))
-    fancapd.configure(interface(link))
+    fancapd.configure(interface(link, ring={"size": "64MiB"}))  # has room for all, however slow the disk is
     fancapd.start()
     report = replay(link, "--speed", "top", *arguments, path)
     assert report["sent"] == len(frames)

@@ -31,7 +31,7 @@ static int setup(void **state)
 	log_set_sink(no_log, NULL);
 	fx = (struct fixture){
 		.config = {.name = "eth0", .workers = 1},
-		.ring = {.ledger = ledger_map()},
+		.ring = {.ledger = ledger_map(1u << 20)},
 		.owner = {.base = event_base_new()},
 	};
 	fx.capture = (struct capture){.config = &fx.config, .rings = &fx.ring};

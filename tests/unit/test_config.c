@@ -265,7 +265,7 @@ static void table_is_shown(const struct config_table *table, const struct config
 
 		if (option->type && !option->list && !texts[i].scalar)
 			fail_msg("config/fancapd.yaml does not show %s", option->path);
-		snprintf(line, sizeof(line), "%s:", option->path);
+		snprintf(line, sizeof(line), "%s:", strrchr(option->path, '.') ? strrchr(option->path, '.') + 1 : option->path);
 		if (option->list && !strstr(text, line))
 			fail_msg("config/fancapd.yaml does not show %s", option->path);
 	}

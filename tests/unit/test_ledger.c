@@ -11,7 +11,7 @@
 
 static int setup(void **state)
 {
-	*state = ledger_map();
+	*state = ledger_map(1u << 20);
 	return *state != NULL ? 0 : -1;
 }
 

@@ -18,6 +18,8 @@
 #define START_NS UINT64_C(1700000000123456789)
 
 static char *folder;
+static char path[512]; /* of PATH in the folder */
+static struct segment segment, other_segment;
 
 /* --- what reaches the disk, in order: the linker leads these calls to us (-Wl,--wrap) --- */
 
@@ -65,6 +67,7 @@ static int setup(void **state)
 {
 	(void)state;
 	folder = folder_make();
+	snprintf(path, sizeof(path), "%s/" PATH, folder);
 	calls[0] = '\0';
 	fdatasync_error = 0;
 	return 0;
@@ -77,50 +80,48 @@ static int teardown(void **state)
 	return 0;
 }
 
-static bool exists(const char *path, const char *suffix)
+static bool exists(const char *suffix)
 {
-	char full[512];
+	char full[528];
 
-	snprintf(full, sizeof(full), "%s/%s%s", folder, path, suffix);
+	snprintf(full, sizeof(full), "%s%s", path, suffix);
 	return access(full, F_OK) == 0;
 }
 
-static off_t size_of(const char *path, const char *suffix)
+static off_t size_of(const char *suffix)
 {
 	struct stat st;
-	char full[512];
+	char full[528];
 
-	snprintf(full, sizeof(full), "%s/%s%s", folder, path, suffix);
+	snprintf(full, sizeof(full), "%s%s", path, suffix);
 	assert_int_equal(stat(full, &st), 0);
 	return st.st_size;
 }
 
 static void the_path_tells_day_worker_and_start(void **state)
 {
-	char path[128];
+	char name[128];
 
 	(void)state;
-	assert_int_equal(segment_path(path, sizeof(path), "eth0", 3, START_NS, 0), 0);
-	assert_string_equal(path, PATH);
-	assert_int_equal(segment_path(path, sizeof(path), "eth0", 3, START_NS, 2), 0);
-	assert_string_equal(path, "2023-11-14/eth0-w3-20231114T221320.123456Z-2.pcapng");
-	assert_int_equal(segment_path(path, sizeof(PATH) - 1, "eth0", 3, START_NS, 0), -ENAMETOOLONG);
-	assert_int_equal(segment_path(path, sizeof(PATH), "eth0", 3, START_NS, 0), 0);
+	assert_int_equal(segment_path(name, sizeof(name), "/d", "eth0", 3, START_NS, 0), 0);
+	assert_string_equal(name, "/d/" PATH);
+	assert_int_equal(segment_path(name, sizeof(name), "/d", "eth0", 3, START_NS, 2), 0);
+	assert_string_equal(name, "/d/2023-11-14/eth0-w3-20231114T221320.123456Z-2.pcapng");
+	assert_int_equal(segment_path(name, sizeof("/d/" PATH) - 1, "/d", "eth0", 3, START_NS, 0), -ENAMETOOLONG);
+	assert_int_equal(segment_path(name, sizeof("/d/" PATH), "/d", "eth0", 3, START_NS, 0), 0);
 }
 
 static void creating_makes_missing_folders(void **state)
 {
 	struct stat st;
 	char day[512];
-	int fd = segment_create(folder, PATH);
-
 	(void)state;
-	assert_true(fd >= 0);
-	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(segment_create(path, &segment), 0);
+	assert_int_equal(fstat(segment.fd, &st), 0);
 	assert_int_equal(st.st_mode & 0777 & ~0640u, 0);
-	close(fd);
-	assert_true(exists(PATH, SEGMENT_PART));
-	assert_false(exists(PATH, ""));
+	segment_close(&segment);
+	assert_true(exists(SEGMENT_PART));
+	assert_false(exists(""));
 	snprintf(day, sizeof(day), "%s/2023-11-14", folder);
 	assert_int_equal(stat(day, &st), 0);
 	assert_int_equal(st.st_mode & 0777 & ~0750u, 0);
@@ -128,122 +129,112 @@ static void creating_makes_missing_folders(void **state)
 
 static void a_file_of_that_name_is_not_touched(void **state)
 {
-	int fd = segment_create(folder, PATH);
-
 	(void)state;
-	assert_int_equal(segment_write(fd, "abc", 3, 0), 0);
-	assert_int_equal(segment_create(folder, PATH), -EEXIST);
-	assert_int_equal(segment_finish(fd, folder, PATH), 0);
-	assert_int_equal(segment_create(folder, PATH), -EEXIST);
-	assert_false(exists(PATH, SEGMENT_PART));
-	assert_int_equal(size_of(PATH, ""), 3);
+	assert_int_equal(segment_create(path, &segment), 0);
+	assert_int_equal(segment_write(segment.fd, "abc", 3, 0), 0);
+	assert_int_equal(segment_create(path, &other_segment), -EEXIST);
+	assert_int_equal(segment_finish(&segment, path, (uint64_t)size_of(SEGMENT_PART)), 0);
+	assert_int_equal(segment_create(path, &other_segment), -EEXIST);
+	assert_false(exists(SEGMENT_PART));
+	assert_int_equal(size_of(""), 3);
 }
 
 static void finishing_gives_the_final_name(void **state)
 {
-	int fd = segment_create(folder, PATH);
-
 	(void)state;
-	assert_int_equal(segment_write(fd, "hello", 5, 0), 0);
-	assert_int_equal(segment_write(fd, "world", 5, 5), 0);
-	assert_int_equal(segment_finish(fd, folder, PATH), 0);
-	assert_true(exists(PATH, ""));
-	assert_false(exists(PATH, SEGMENT_PART));
-	assert_int_equal(size_of(PATH, ""), 10);
-	assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed */
+	assert_int_equal(segment_create(path, &segment), 0);
+	assert_int_equal(segment_write(segment.fd, "hello", 5, 0), 0);
+	assert_int_equal(segment_write(segment.fd, "world", 5, 5), 0);
+	assert_int_equal(segment_finish(&segment, path, (uint64_t)size_of(SEGMENT_PART)), 0);
+	assert_true(exists(""));
+	assert_false(exists(SEGMENT_PART));
+	assert_int_equal(size_of(""), 10);
+	assert_int_equal(fcntl(segment.fd, F_GETFD), -1); /* closed */
 }
 
 static void finishing_syncs_the_file_before_its_name_and_the_folder_after(void **state)
 {
-	int fd = segment_create(folder, PATH);
-
 	(void)state;
-	assert_int_equal(segment_finish(fd, folder, PATH), 0);
+	assert_int_equal(segment_create(path, &segment), 0);
+	assert_int_equal(segment_finish(&segment, path, (uint64_t)size_of(SEGMENT_PART)), 0);
 	assert_string_equal(calls, "drF");
 }
 
 /* What is perhaps not on the disk does not get the name of what is. */
 static void a_file_that_cannot_be_synced_is_not_finished(void **state)
 {
-	int fd = segment_create(folder, PATH);
-
 	(void)state;
+	assert_int_equal(segment_create(path, &segment), 0);
 	fdatasync_error = EIO;
-	assert_int_equal(segment_finish(fd, folder, PATH), -EIO);
-	assert_true(exists(PATH, SEGMENT_PART));
-	assert_false(exists(PATH, ""));
+	assert_int_equal(segment_finish(&segment, path, (uint64_t)size_of(SEGMENT_PART)), -EIO);
+	assert_true(exists(SEGMENT_PART));
+	assert_false(exists(""));
 }
 
 static void finishing_spares_another_file_of_that_name(void **state)
 {
-	char full[512];
-	int fd = segment_create(folder, PATH), other;
+	int other;
 
 	(void)state;
-	assert_int_equal(segment_write(fd, "ours", 4, 0), 0);
-	snprintf(full, sizeof(full), "%s/" PATH, folder);
-	other = open(full, O_WRONLY | O_CREAT, 0640);
+	assert_int_equal(segment_create(path, &segment), 0);
+	assert_int_equal(segment_write(segment.fd, "ours", 4, 0), 0);
+	other = open(path, O_WRONLY | O_CREAT, 0640);
 	assert_int_equal(write(other, "another's", 9), 9);
 	close(other);
-	assert_int_equal(segment_finish(fd, folder, PATH), -EEXIST);
-	assert_int_equal(size_of(PATH, ""), 9);
-	assert_int_equal(size_of(PATH, SEGMENT_PART), 4);
+	assert_int_equal(segment_finish(&segment, path, (uint64_t)size_of(SEGMENT_PART)), -EEXIST);
+	assert_int_equal(size_of(""), 9);
+	assert_int_equal(size_of(SEGMENT_PART), 4);
 }
 
 static void finishing_a_vanished_file_is_an_error(void **state)
 {
-	int fd = segment_create(folder, PATH);
-	char full[512];
+	char full[528];
 
 	(void)state;
-	snprintf(full, sizeof(full), "%s/" PATH SEGMENT_PART, folder);
+	assert_int_equal(segment_create(path, &segment), 0);
+	snprintf(full, sizeof(full), "%s" SEGMENT_PART, path);
 	assert_int_equal(unlink(full), 0);
-	assert_int_equal(segment_finish(fd, folder, PATH), -ENOENT);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(segment_finish(&segment, path, 0), -ENOENT);
+	assert_int_equal(fcntl(segment.fd, F_GETFD), -1);
 }
 
 static void reopening_cuts_to_what_counts(void **state)
 {
-	int fd = segment_create(folder, PATH);
-
 	(void)state;
-	assert_int_equal(segment_write(fd, "0123456789", 10, 0), 0);
-	close(fd);
-	fd = segment_reopen(folder, PATH, 4);
-	assert_true(fd >= 0);
-	assert_int_equal(size_of(PATH, SEGMENT_PART), 4);
-	close(fd);
-	assert_int_equal(segment_reopen(folder, "2023-11-14/other.pcapng", 0), -ENOENT);
+	assert_int_equal(segment_create(path, &segment), 0);
+	assert_int_equal(segment_write(segment.fd, "0123456789", 10, 0), 0);
+	segment_close(&segment);
+	assert_int_equal(segment_reopen(path, 4, &segment), 0);
+	assert_int_equal(size_of(SEGMENT_PART), 4);
+	segment_close(&segment);
+	assert_int_equal(segment_reopen("/nonexistent/other.pcapng", 0, &segment), -ENOENT);
 }
 
 static void reopening_never_lengthens(void **state)
 {
-	int fd = segment_create(folder, PATH);
-
 	(void)state;
-	assert_int_equal(write(fd, "0123456789", 10), 10);
-	close(fd);
-	assert_int_equal(segment_reopen(folder, PATH, 11), -EIO);
-	fd = segment_reopen(folder, PATH, 10);
-	assert_true(fd >= 0);
-	close(fd);
+	assert_int_equal(segment_create(path, &segment), 0);
+	assert_int_equal(write(segment.fd, "0123456789", 10), 10);
+	segment_close(&segment);
+	assert_int_equal(segment_reopen(path, 11, &segment), -EIO);
+	assert_int_equal(segment_reopen(path, 10, &segment), 0);
+	segment_close(&segment);
 }
 
 static void a_write_goes_on_after_a_partial_one(void **state)
 {
 	const struct rlimit low = {.rlim_cur = 6, .rlim_max = RLIM_INFINITY};
 	struct rlimit before;
-	int fd = segment_create(folder, PATH);
-
 	/* The kernel writes up to the limit, then says EFBIG: the write has to come back for that. */
 	(void)state;
+	assert_int_equal(segment_create(path, &segment), 0);
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &before);
 	setrlimit(RLIMIT_FSIZE, &low);
-	assert_int_equal(segment_write(fd, "0123456789", 10, 0), -EFBIG);
+	assert_int_equal(segment_write(segment.fd, "0123456789", 10, 0), -EFBIG);
 	setrlimit(RLIMIT_FSIZE, &before);
-	assert_int_equal(size_of(PATH, SEGMENT_PART), 6);
-	close(fd);
+	assert_int_equal(size_of(SEGMENT_PART), 6);
+	segment_close(&segment);
 }
 
 static void a_full_device_is_no_space(void **state)
@@ -257,16 +248,15 @@ static void a_full_device_is_no_space(void **state)
 
 static void only_an_empty_part_is_removed(void **state)
 {
-	int fd = segment_create(folder, PATH);
-
 	(void)state;
-	assert_int_equal(segment_write(fd, "abc", 3, 0), 0);
-	segment_remove_empty(folder, PATH);
-	assert_true(exists(PATH, SEGMENT_PART));
-	assert_int_equal(ftruncate(fd, 0), 0);
-	segment_remove_empty(folder, PATH);
-	assert_false(exists(PATH, SEGMENT_PART));
-	close(fd);
+	assert_int_equal(segment_create(path, &segment), 0);
+	assert_int_equal(segment_write(segment.fd, "abc", 3, 0), 0);
+	segment_remove_empty(path);
+	assert_true(exists(SEGMENT_PART));
+	assert_int_equal(ftruncate(segment.fd, 0), 0);
+	segment_remove_empty(path);
+	assert_false(exists(SEGMENT_PART));
+	segment_close(&segment);
 }
 
 int main(void)

@@ -53,14 +53,15 @@ static int setup(void **state)
 	fx.supervisor_fd = fds[0];
 	fx.params = (struct worker_params){
 		.recorder = {
-			.folder = fx.folder,
+			.folders = (const char *const *)&fx.folder,
+			.n_folders = 1,
 			.interface = "eth0",
 			.linktype = 1,
 			.log = {"eth0", 0},
 		},
 		.settings = {.snaplen = 256},
 		.geometry = geometry_of(BLOCKS, BLOCK_BYTES, 256, BLOCK_TIMEOUT_MS),
-		.ledger = ledger_map(),
+		.ledger = ledger_map(1u << 20),
 		.channel_fd = fds[1],
 		.cpu = -1,
 	};

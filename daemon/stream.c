@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+#include "daemon/stream.h"
+
+#define WRITES LEDGER_WRITES_MAX
+#define PAGE_MASK (SEGMENT_ALIGN - 1)
+
+/* Less than this, left when nothing more comes, is better copied to the page cache than waited for on the disk. */
+#define DIRECT_MIN_BYTES (64u << 10)
+
+static struct stream_write *slot(struct stream *s, uint64_t n)
+{
+	return &s->writes[n % WRITES];
+}
+
+static uint8_t *buffer(const struct stream *s)
+{
+	return s->buffers + (size_t)(s->tail % WRITES) * STREAM_BUFFER_BYTES;
+}
+
+/* Where the staged bytes are. */
+static uint8_t *staged(const struct stream *s)
+{
+	return s->loaded ? buffer(s) : s->carry;
+}
+
+uint64_t stream_offset(const struct stream *s)
+{
+	return s->base + s->used;
+}
+
+uint32_t stream_unwritten(const struct stream *s)
+{
+	return s->used - s->written;
+}
+
+/* --- what is done ---------------------------------------------------------------------------------------------- */
+
+static void publish(struct stream *s)
+{
+	ledger_publish(s->ledger, &s->committed);
+}
+
+void stream_publish(struct stream *s)
+{
+	s->committed = s->next;
+	publish(s);
+}
+
+/* How long writes take is no matter of what they write: it is told as soon as it is known. */
+static void measure(struct stream *s, const struct disk_write *write, struct ledger_commit *commit)
+{
+	uint64_t ns = write->done_ns - write->submitted_ns;
+
+	commit->writes = ++s->next.writes;
+	commit->write_ns = s->next.write_ns += ns;
+	if (ns > s->next.write_max_ns)
+		s->next.write_max_ns = ns;
+	commit->write_max_ns = s->next.write_max_ns;
+}
+
+/* One write has failed: those after it are of no use, but they have to come to an end. */
+static void fail(struct stream *s, int error)
+{
+	while (disk_wait(s->disk) > 0)
+		;
+	s->head = s->tail;
+	s->error = error;
+}
+
+void stream_reap(struct stream *s)
+{
+	uint64_t before = s->head;
+
+	if (disk_pending(s->disk) > 0)
+		disk_reap(s->disk);
+	while (s->head < s->tail && slot(s, s->head)->disk.done) {
+		struct stream_write *write = slot(s, s->head);
+
+		if (write->disk.error != 0) {
+			if (s->head != before)
+				publish(s);
+			fail(s, write->disk.error);
+			return;
+		}
+		measure(s, &write->disk, &write->after);
+		s->committed = write->after;
+		s->head++;
+	}
+	if (s->head != before)
+		publish(s);
+}
+
+/* @return whether there is a free slot: not after an error */
+static bool wait_for_slot(struct stream *s)
+{
+	stream_reap(s);
+	while (s->error == 0 && s->tail - s->head == WRITES) {
+		disk_wait(s->disk);
+		stream_reap(s);
+	}
+	return s->error == 0;
+}
+
+/* --- what goes out ---------------------------------------------------------------------------------------------- */
+
+/* All staged bytes before n, a whole number of pages, have gone: what is left is carried. */
+static void carry_from(struct stream *s, uint32_t n)
+{
+	assert(s->used - n < SEGMENT_ALIGN);
+	memmove(s->carry, staged(s) + n, s->used - n);
+	s->base += n;
+	s->used -= n;
+	s->written = s->written > n ? s->written - n : 0;
+	s->loaded = false;
+}
+
+static void submit(struct stream *s, const struct iovec *iov, unsigned n_iov, uint64_t offset,
+		   const struct ledger_commit *after)
+{
+	struct stream_write *write = slot(s, s->tail++);
+	uint64_t end = offset;
+
+	write->after = *after;
+	write->disk = (struct disk_write){
+		.fd = s->segment.direct_fd,
+		.buffered_fd = s->segment.fd,
+		.n_iov = n_iov,
+		.offset = offset,
+	};
+	for (unsigned i = 0; i < n_iov; i++) {
+		write->disk.iov[i] = iov[i];
+		end += iov[i].iov_len;
+	}
+	segment_allocate(&s->segment, end);
+	disk_submit(s->disk, &write->disk);
+}
+
+/* The whole pages of the buffer. */
+static void submit_pages(struct stream *s)
+{
+	uint32_t n = s->used & ~PAGE_MASK;
+	const struct iovec pages = {buffer(s), n};
+	/* What is in the last, broken page has not been written with this. */
+	const struct ledger_commit after = n == s->used ? s->next : s->mark;
+	uint64_t offset = s->base;
+
+	carry_from(s, n);
+	submit(s, &pages, 1, offset, &after);
+}
+
+/* An entry for something that is done already; it counts when all before it are. */
+static void push_done(struct stream *s, int error, uint64_t since_ns)
+{
+	struct stream_write *write = slot(s, s->tail++);
+
+	write->after = s->next;
+	write->disk = (struct disk_write){
+		.done = true,
+		.error = error,
+		.submitted_ns = since_ns,
+		.done_ns = clock_monotonic_ns(),
+	};
+}
+
+/* All that is staged, through the page cache: a copy, but it need not be whole pages, and there is no wait for the disk. */
+static void write_rest(struct stream *s)
+{
+	uint64_t now = clock_monotonic_ns();
+	int r;
+
+	if (!s->loaded && !wait_for_slot(s))
+		return;
+	r = segment_write(s->segment.fd, staged(s) + s->written, s->used - s->written, s->base + s->written);
+	s->written = s->used;
+	carry_from(s, s->used & ~PAGE_MASK);
+	push_done(s, r, now);
+}
+
+/* Nothing to write, but perhaps blocks that are done with. */
+static void note_progress(struct stream *s)
+{
+	const struct ledger_commit *last = s->head == s->tail ? &s->committed : &slot(s, s->tail - 1)->after;
+
+	if (s->next.block == last->block && s->next.packet == last->packet)
+		return;
+	if (s->head == s->tail)
+		stream_publish(s);
+	else if (wait_for_slot(s))
+		push_done(s, 0, clock_monotonic_ns());
+}
+
+void stream_flush(struct stream *s)
+{
+	stream_reap(s);
+	if (s->error == 0 && s->loaded && s->used >= SEGMENT_ALIGN &&
+	    (stream_unwritten(s) >= DIRECT_MIN_BYTES || (s->used & PAGE_MASK) == 0))
+		submit_pages(s);
+	if (s->error == 0 && stream_unwritten(s) > 0)
+		write_rest(s);
+	else if (s->error == 0)
+		note_progress(s);
+	stream_reap(s);
+}
+
+int stream_drain(struct stream *s)
+{
+	stream_flush(s);
+	while (s->error == 0 && s->head < s->tail) {
+		disk_wait(s->disk);
+		stream_reap(s);
+	}
+	return s->error;
+}
+
+/* --- what comes in ---------------------------------------------------------------------------------------------- */
+
+void *stream_room(struct stream *s, uint32_t n)
+{
+	if (s->used + n > STREAM_BUFFER_BYTES && s->error == 0)
+		submit_pages(s);
+	if (s->error != 0)
+		s->used = s->written = 0; /* it goes nowhere */
+	if (!s->loaded) {
+		if (!wait_for_slot(s))
+			s->used = s->written = 0;
+		memcpy(buffer(s), s->carry, s->used);
+		s->loaded = true;
+	}
+	return buffer(s) + s->used;
+}
+
+void stream_put(struct stream *s, uint32_t n)
+{
+	/* Here, or in the pages that this one ends in, is where the last whole page will end: up to here all is in it. */
+	if ((s->used & PAGE_MASK) == 0 || (s->used & ~PAGE_MASK) != ((s->used + n) & ~PAGE_MASK))
+		s->mark = s->next;
+	s->used += n;
+	s->next.segment_bytes += n;
+	s->next.bytes_written += n;
+}
+
+void stream_direct(struct stream *s, const struct iovec *iov, unsigned n_iov)
+{
+	uint64_t offset = stream_offset(s);
+
+	if (!wait_for_slot(s))
+		return;
+	assert(s->used == 0);
+	for (unsigned i = 0; i < n_iov; i++)
+		s->base += iov[i].iov_len;
+	s->loaded = false;
+	submit(s, iov, n_iov, offset, &s->next);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------ */
+
+void stream_begin(struct stream *s)
+{
+	s->base = 0;
+	s->used = s->written = 0;
+	s->loaded = false;
+}
+
+int stream_resume(struct stream *s)
+{
+	uint64_t end = s->next.segment_bytes;
+	ssize_t n;
+
+	stream_begin(s);
+	s->base = end & ~(uint64_t)PAGE_MASK;
+	s->used = s->written = (uint32_t)(end & PAGE_MASK);
+	n = pread(s->segment.fd, s->carry, s->used, (off_t)s->base);
+	if (n < 0)
+		return -errno;
+	return (uint32_t)n == s->used ? 0 : -EIO;
+}
+
+uint64_t stream_rollback(struct stream *s)
+{
+	const struct ledger_commit reached = s->next;
+
+	fail(s, 0);
+	s->next = s->committed;
+	s->next.block = reached.block;
+	s->next.packet = reached.packet;
+	memcpy(s->next.discarded, reached.discarded, sizeof(reached.discarded));
+	stream_begin(s);
+	return reached.packets_written - s->next.packets_written;
+}
+
+int stream_open(struct stream *s, struct ledger *ledger, enum disk_method method)
+{
+	size_t bytes = (size_t)WRITES * STREAM_BUFFER_BYTES + SEGMENT_ALIGN;
+	int r, why;
+
+	*s = (struct stream){.ledger = ledger, .segment = {.fd = -1, .direct_fd = -1}};
+	ledger_read(ledger, &s->committed);
+	s->next = s->committed;
+	/* Of this, only what is used is ever there. */
+	s->buffers = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->buffers == MAP_FAILED) {
+		s->buffers = NULL;
+		return -ENOMEM;
+	}
+	(void)madvise(s->buffers, bytes, MADV_DONTDUMP);
+	s->carry = s->buffers + bytes - SEGMENT_ALIGN;
+	r = disk_open(WRITES, method, &s->disk, &why);
+	return r < 0 ? r : why;
+}
+
+void stream_close(struct stream *s)
+{
+	disk_close(s->disk);
+	segment_close(&s->segment);
+	if (s->buffers != NULL)
+		munmap(s->buffers, (size_t)WRITES * STREAM_BUFFER_BYTES + SEGMENT_ALIGN);
+	s->buffers = NULL;
+	s->disk = NULL;
+}
