@@ -48,7 +48,7 @@ static int publish_copy(const char *part, const char *path, struct fancap_recove
 	return r;
 }
 
-int recovery_publish(const char *part, fancap_recover_progress *progress, void *arg,
+int recovery_publish(const char *part, fancap_recover_progress progress, void *arg,
 		     struct fancap_recover_result *ret_result, struct fancap_error *err)
 {
 	struct fancap_recover_options options = {.mode = FANCAP_RECOVER_IN_PLACE, .progress = progress, .arg = arg};

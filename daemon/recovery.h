@@ -13,7 +13,7 @@
  * @param part ends in SEGMENT_PART; one that somebody holds a lock on is left alone
  * @return 0; as fancap_recover_file(), -EUCLEAN excepted
  */
-int recovery_publish(const char *part, fancap_recover_progress *progress, void *arg,
+int recovery_publish(const char *part, fancap_recover_progress progress, void *arg,
 		     struct fancap_recover_result *ret_result, struct fancap_error *err);
 
 /**

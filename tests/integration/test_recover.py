@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness import (FANCAPCTL, FANCAPD, SANITIZED, TRAFFIC, Fancapd, Frames, Json, Link, check_clean,
-                     check_closing_statistics, count_packets, interface, run, verify)
+                     check_closing_statistics, count_packets, interface, run, verify, wait_until)
 
 COUNT = 5000
 CUTS = 10 if SANITIZED else 50  # it is other people's programs that take their time
@@ -25,6 +25,16 @@ OK, FAILED, USAGE = 0, 1, 2
 
 def execute(*command: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(word) for word in command], text=True, capture_output=True, timeout=120, check=False)
+
+
+def is_free(path: Path) -> bool:
+    """Nobody holds a lock on it."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 @pytest.fixture
@@ -40,6 +50,9 @@ def torn(fancapd: Fancapd, link: Link) -> Fancapd:
         os.kill(pid, signal.SIGKILL)
     fancapd.wait()
     assert len(fancapd.open_files()) == 2 and not fancapd.files()
+    # A worker that was killed is not dead yet; and then the kernel takes its writes apart.
+    for path in fancapd.open_files():
+        wait_until(lambda path=path: is_free(path), f"the lock on {path}")
     return fancapd
 
 
