@@ -268,3 +268,18 @@ void duration_print(FILE *out, uint64_t duration_ns)
 		fprintf(out, "%llumin ", s / 60 % 60);
 	fprintf(out, "%llus", s % 60);
 }
+
+/* --- JSON -------------------------------------------------------------------------------------------- */
+
+enum ctl_exit json_print(const struct ctl *ctl, json_t *object)
+{
+	int r = object ? json_dumpf(object, ctl->out, JSON_INDENT(2) | JSON_ENSURE_ASCII) : -1;
+
+	json_decref(object);
+	if (r < 0) {
+		fprintf(ctl->err, "fancapctl: cannot write JSON\n");
+		return CTL_FAILED;
+	}
+	fputc('\n', ctl->out);
+	return CTL_OK;
+}

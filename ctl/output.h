@@ -2,10 +2,13 @@
 #ifndef CTL_OUTPUT_H
 #define CTL_OUTPUT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "ctl/ctl.h"
 
 /** A column of a table for people. */
 struct column {
@@ -43,5 +46,8 @@ void time_print(FILE *out, uint64_t time_ns);
 
 /** "1h 2min 3s" */
 void duration_print(FILE *out, uint64_t duration_ns);
+
+/** JSON for programs, in ASCII so that nothing in it can control a terminal. @param object NULL or taken over */
+enum ctl_exit json_print(const struct ctl *ctl, json_t *object);
 
 #endif
