@@ -340,19 +340,23 @@ static void on_child_losing(struct child *child, void *arg)
 
 /* --- reload ---------------------------------------------------------------------------------------------------- */
 
-static void on_sighup(evutil_socket_t fd, short what, void *arg)
+static const char *not_running(const struct supervisor *sup)
+{
+	return sup->state == CONTROL_STARTING ? "fancapd is starting" : "fancapd is stopping";
+}
+
+static void reload_now(void *arg, struct reload_report *ret_report)
 {
 	struct supervisor *sup = arg;
 	struct config *config;
 
-	(void)fd;
-	(void)what;
 	if (sup->state != CONTROL_RUNNING) {
-		log_warning("SIGHUP ignored: fancapd is %s", sup->state == CONTROL_STARTING ? "starting" : "stopping");
+		*ret_report = (struct reload_report){RELOAD_UNAVAILABLE, strdup(not_running(sup))};
+		log_warning("reload ignored: %s", not_running(sup));
 		return;
 	}
 	notify_reloading();
-	config = reload(sup->config_path, sup->config, sup->captures, sup->n_captures);
+	config = reload(sup->config_path, sup->config, sup->captures, sup->n_captures, ret_report);
 	if (config != NULL) {
 		config_free(sup->config);
 		sup->config = config;
@@ -360,6 +364,16 @@ static void on_sighup(evutil_socket_t fd, short what, void *arg)
 			child_configure(&sup->children[i]);
 	}
 	notify_ready();
+}
+
+static void on_sighup(evutil_socket_t fd, short what, void *arg)
+{
+	struct reload_report report;
+
+	(void)fd;
+	(void)what;
+	reload_now(arg, &report);
+	reload_report_done(&report);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
