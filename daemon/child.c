@@ -41,10 +41,17 @@ static void on_message(struct child *child, const struct channel_message *messag
 	switch (message->type) {
 	case CHANNEL_HELLO:
 		child->ready = true;
+		/* One before it was told, and has not done it: it goes on with its file. */
+		if (child->rotation_done < child->rotation_told)
+			child_rotate(child, child->rotation_told);
 		child->owner->ready(child, child->owner->arg);
 		break;
 	case CHANNEL_LOSING:
 		child->owner->losing(child, child->owner->arg);
+		break;
+	case CHANNEL_ROTATED:
+		child->rotation_done = message->rotation;
+		child->owner->rotated(child, child->owner->arg);
 		break;
 	case CHANNEL_LOG:
 		if (log_enabled(message->log.level))
@@ -57,6 +64,7 @@ static void on_message(struct child *child, const struct channel_message *messag
 		break;
 	case CHANNEL_STOP:
 	case CHANNEL_CONFIGURE:
+	case CHANNEL_ROTATE:
 		break;
 	}
 }
@@ -260,6 +268,12 @@ void child_configure(struct child *child)
 {
 	send_order(child, &(struct channel_message){.type = CHANNEL_CONFIGURE,
 						    .settings = child->capture->settings});
+}
+
+void child_rotate(struct child *child, uint64_t rotation)
+{
+	child->rotation_told = rotation;
+	send_order(child, &(struct channel_message){.type = CHANNEL_ROTATE, .rotation = rotation});
 }
 
 void child_done(struct child *child)

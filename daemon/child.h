@@ -16,6 +16,7 @@ struct child;
 struct child_owner {
 	void (*ready)(struct child *child, void *arg);	///< it records
 	void (*losing)(struct child *child, void *arg); ///< the kernel says it dropped packets of its ring
+	void (*rotated)(struct child *child, void *arg); ///< it has finished its file, as told
 	struct event_base *base;
 	void *arg;
 };
@@ -30,6 +31,8 @@ struct child {
 	bool ready;
 	bool ordered;  ///< to leave
 	bool finished; ///< it left as ordered
+	uint64_t rotation_told; ///< number of the last rotation that is its as well
+	uint64_t rotation_done; ///< number of the last one it has done
 	uint64_t restarts;
 	uint64_t started_ns; ///< CLOCK_MONOTONIC
 	unsigned backoff_ms; ///< the next wait
@@ -58,6 +61,9 @@ void child_stop(struct child *child, uint64_t packets);
 
 /** Tell the process the capture's settings. */
 void child_configure(struct child *child);
+
+/** Tell the process to finish its file, for the rotation of this number; numbers only grow. */
+void child_rotate(struct child *child, uint64_t rotation);
 
 /** Free what belongs to it; a process that still runs sees its channel closed. */
 void child_done(struct child *child);

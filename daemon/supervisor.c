@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/access.h"
 #include "daemon/capture.h"
 #include "daemon/child.h"
 #include "daemon/clock.h"
@@ -16,6 +17,7 @@
 #include "daemon/messages.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
+#include "daemon/rotation.h"
 #include "daemon/supervisor.h"
 
 /* From the gate's closing to the last look at the kernel's counters: packets that were past the filter arrive. */
@@ -23,6 +25,8 @@
 /* Workers that have not left so long after they were told to (and the block timeout) are killed. */
 #define STOP_MAX_MS 20000
 #define DROPS_LOG_SECONDS 10
+/* A caller of Rotate is told after that, rather than kept waiting. fancapctl itself waits for 10 s. */
+#define ROTATE_MAX_MS 8000
 /* What packets of mixed traffic measure, about, to judge the rings by. */
 #define MEAN_PACKET_BYTES 800u
 
@@ -38,6 +42,7 @@ struct supervisor {
 	size_t n_captures;
 	struct child *children; /* of all captures, in order */
 	size_t n_children;
+	struct rotations rotations;
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
 	uint64_t started_ns;
@@ -241,6 +246,7 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 		return;
 	}
 	if (child->finished) {
+		rotations_check(&sup->rotations);
 		if (all_finished(sup))
 			event_base_loopbreak(sup->base);
 		return;
@@ -338,6 +344,32 @@ static void on_child_losing(struct child *child, void *arg)
 	capture_read_kernel(child->capture, child->worker);
 }
 
+/* --- rotation on request --------------------------------------------------------------------------------------- */
+
+static int rotate(void *arg, const char *interface, struct control_job *job)
+{
+	struct supervisor *sup = arg;
+
+	if (sup->state != CONTROL_RUNNING)
+		return -EAGAIN;
+	return rotations_begin(&sup->rotations, sup->base, sup->children, sup->n_children, interface, ROTATE_MAX_MS, job);
+}
+
+static void on_child_rotated(struct child *child, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	(void)child;
+	rotations_check(&sup->rotations);
+}
+
+static void forget_job(void *arg, struct control_job *job)
+{
+	struct supervisor *sup = arg;
+
+	rotations_forget(&sup->rotations, job);
+}
+
 /* --- reload ---------------------------------------------------------------------------------------------------- */
 
 static const char *not_running(const struct supervisor *sup)
@@ -356,6 +388,7 @@ static void reload_now(void *arg, struct reload_report *ret_report)
 		return;
 	}
 	notify_reloading();
+	control_look_up_groups(sup->control);
 	config = reload(sup->config_path, sup->config, sup->captures, sup->n_captures, ret_report);
 	if (config != NULL) {
 		config_free(sup->config);
@@ -415,7 +448,15 @@ static int open_control(struct supervisor *sup, struct fancap_error *err)
 		.path = sup->config->control.socket,
 		.listen_fd = -1,
 		.group = (gid_t)-1,
-		.source = {.snapshot = snapshot, .status = fill_status, .arg = sup},
+		.admin_group = ACCESS_ADMIN_GROUP,
+		.source = {
+			.snapshot = snapshot,
+			.status = fill_status,
+			.reload = reload_now,
+			.rotate = rotate,
+			.forget = forget_job,
+			.arg = sup,
+		},
 	};
 
 	return control_open(sup->base, &options, &sup->control, err);
@@ -474,6 +515,7 @@ static int supervisor_open(struct supervisor *sup)
 	sup->owner = (struct child_owner){
 		.ready = on_child_ready,
 		.losing = on_child_losing,
+		.rotated = on_child_rotated,
 		.base = sup->base,
 		.arg = sup,
 	};
@@ -528,6 +570,7 @@ static void supervisor_close(struct supervisor *sup)
 {
 	wait_for_children(sup);
 	control_close(sup->control);
+	rotations_done(&sup->rotations);
 	for (size_t i = 0; i < sup->n_captures; i++)
 		capture_close(&sup->captures[i]);
 	free(sup->captures);
