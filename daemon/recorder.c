@@ -214,6 +214,7 @@ static int segment_begin_in(struct recorder *rec, unsigned folder, uint64_t star
 		enter_failure(rec, -r, "create the file");
 		return r;
 	}
+	rec->stream.segment.limit = rec->settings.rotate_size_bytes;
 	stream_begin(&rec->stream);
 	tell_writer(rec);
 	put_headers(rec);
@@ -257,6 +258,7 @@ static int segment_go_on(struct recorder *rec, const char *path)
 {
 	int r = segment_reopen(path, rec->stream.committed.segment_bytes, &rec->stream.segment);
 
+	rec->stream.segment.limit = rec->settings.rotate_size_bytes;
 	if (r == 0)
 		r = stream_resume(&rec->stream);
 	if (r == 0 && rec->stream.committed.segment_bytes == 0)
