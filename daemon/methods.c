@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/statistics.h"
+#include "daemon/storage_status.h"
 #include "varlink/interfaces.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
@@ -232,6 +233,47 @@ static uint64_t ns_since(uint64_t started_ns)
 	return now_ns > started_ns ? now_ns - started_ns : 0;
 }
 
+static json_t *directories_pack(const struct control_status *status)
+{
+	const struct storage_status *storage = status->storage.status;
+	json_t *array = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < storage->n_directories; i++)
+		r |= json_array_append_new(array, json_pack("{s:o, s:o, s:o}",
+			"path", varlink_text(status->storage.directories[i]),
+			"total_bytes", varlink_count(storage->directories[i].total_bytes),
+			"free_bytes", varlink_count(storage->directories[i].free_bytes)));
+	if (r == 0)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+static json_t *storage_pack(const struct control_status *status)
+{
+	const struct storage_status *storage = status->storage.status;
+	pid_t pid = status->storage.keeper_pid;
+
+	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "keeper_pid", pid > 0 ? json_integer(pid) : json_null(),
+			 "keeper_restarts", varlink_count(status->storage.keeper_restarts),
+			 "scanned", storage->scanned != 0,
+			 "files", varlink_count(storage->files),
+			 "bytes", varlink_count(storage->bytes),
+			 "oldest_ns", storage->oldest_ns > 0 ? varlink_count(storage->oldest_ns) : json_null(),
+			 "active_bytes", varlink_count(storage->active_bytes),
+			 "finished_files", varlink_count(storage->finished_files),
+			 "recovered_files", varlink_count(storage->recovered_files),
+			 "compressed_files", varlink_count(storage->compressed_files),
+			 "removed_files", varlink_count(storage->removed_files),
+			 "removed_bytes", varlink_count(storage->removed_bytes),
+			 "synced_files", varlink_count(storage->synced_files),
+			 "errors", varlink_count(storage->errors),
+			 "last_error", storage->last_error[0] != '\0' ? varlink_text(storage->last_error) : json_null(),
+			 "directories", directories_pack(status));
+}
+
 /* @param stats NULL: nothing is captured yet */
 static json_t *status_pack(const struct control_status *status, const struct statistics *stats)
 {
@@ -245,7 +287,7 @@ static json_t *status_pack(const struct control_status *status, const struct sta
 		json_decref(array);
 		array = NULL;
 	}
-	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "version", status->version,
 			 "state", control_states[status->state],
 			 "pid", (json_int_t)status->pid,
@@ -254,6 +296,7 @@ static json_t *status_pack(const struct control_status *status, const struct sta
 			 "config", varlink_text(status->config_path),
 			 "socket", varlink_text(status->socket_path),
 			 "interfaces", array,
+			 "storage", storage_pack(status),
 			 "packets_seen", varlink_count(total->packets_seen),
 			 "packets_dropped", varlink_count(total->packets_dropped),
 			 "packets_written", varlink_count(total->packets_written),

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/clock.h"
+#include "daemon/mailbox.h"
 #include "daemon/messages.h"
 #include "daemon/recorder.h"
 #include "daemon/segment.h"
@@ -60,11 +61,22 @@ static enum discard_reason failure_reason(int error)
 	return error == ENOSPC || error == EDQUOT ? DISCARD_DISK_FULL : DISCARD_DISK_ERROR;
 }
 
+/* As often as it is tried: the keeper makes room, and the next attempt succeeds. */
+static void post_full(struct recorder *rec)
+{
+	struct mailbox_message message = {.type = MAILBOX_FULL};
+
+	snprintf(message.path, sizeof(message.path), "%s", rec->params.folders[rec->folder]);
+	(void)mailbox_post(rec->params.mailbox_fd, &message);
+}
+
 static void enter_failure(struct recorder *rec, int error, const char *what)
 {
 	uint64_t *retry_at_ns = &rec->retry_at_ns[rec->folder];
 
 	rec->failure = failure_reason(error);
+	if (rec->failure == DISCARD_DISK_FULL && rec->params.mailbox_fd >= 0)
+		post_full(rec);
 	if (*retry_at_ns == 0)
 		log_printf(LOG_ERR, MESSAGE_WRITE_FAILED, &rec->params.log,
 			   "%s: cannot %s: %s; packets are counted as discarded (%s)%s, trying again every %llu ms",
@@ -97,6 +109,20 @@ static void segment_forget(struct recorder *rec)
 	stream_publish(&rec->stream);
 }
 
+/* If the mailbox is full the keeper finds the file all the same, later. */
+static void segment_post(struct recorder *rec)
+{
+	struct mailbox_message message = {
+		.type = MAILBOX_FINISH,
+		.bytes = rec->stream.committed.segment_bytes,
+	};
+
+	snprintf(message.path, sizeof(message.path), "%s", ledger_segment_path(rec->ledger));
+	/* First: nobody goes on with a file that the keeper is at. */
+	segment_forget(rec);
+	(void)mailbox_post(rec->params.mailbox_fd, &message);
+}
+
 /* Give the open file its name, or drop it when there is nothing in it. */
 static void segment_publish(struct recorder *rec)
 {
@@ -104,6 +130,10 @@ static void segment_publish(struct recorder *rec)
 	uint64_t bytes = rec->stream.committed.segment_bytes;
 	int r = 0;
 
+	if (bytes != 0 && rec->params.mailbox_fd >= 0) {
+		segment_post(rec);
+		return;
+	}
 	if (bytes == 0 && ftruncate(rec->stream.segment.fd, 0) == 0)
 		segment_remove_empty(path);
 	else
@@ -214,6 +244,7 @@ static int segment_begin_in(struct recorder *rec, unsigned folder, uint64_t star
 		enter_failure(rec, -r, "create the file");
 		return r;
 	}
+	rec->stream.segment.limit = rec->settings.rotate_size_bytes;
 	stream_begin(&rec->stream);
 	tell_writer(rec);
 	put_headers(rec);
@@ -257,6 +288,7 @@ static int segment_go_on(struct recorder *rec, const char *path)
 {
 	int r = segment_reopen(path, rec->stream.committed.segment_bytes, &rec->stream.segment);
 
+	rec->stream.segment.limit = rec->settings.rotate_size_bytes;
 	if (r == 0)
 		r = stream_resume(&rec->stream);
 	if (r == 0 && rec->stream.committed.segment_bytes == 0)

@@ -16,6 +16,7 @@
 #include "daemon/messages.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
+#include "daemon/storage.h"
 #include "daemon/supervisor.h"
 
 /* From the gate's closing to the last look at the kernel's counters: packets that were past the filter arrive. */
@@ -38,6 +39,8 @@ struct supervisor {
 	size_t n_captures;
 	struct child *children; /* of all captures, in order */
 	size_t n_children;
+	struct storage storage;
+	struct storage_status storage_status; /* as last asked for */
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
 	uint64_t started_ns;
@@ -68,9 +71,9 @@ static void count_interface(struct supervisor *sup, size_t index, size_t first_c
 		const struct child *child = &sup->children[first_child + i];
 
 		capture_count(capture, i, &ret->workers[i]);
-		ret->workers[i].pid = child->pid;
-		ret->workers[i].state = child->pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
-		ret->workers[i].counters.worker_restarts = child->restarts;
+		ret->workers[i].pid = child->process.pid;
+		ret->workers[i].state = child->process.pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
+		ret->workers[i].counters.worker_restarts = child->process.restarts;
 	}
 }
 
@@ -98,8 +101,9 @@ static struct statistics *snapshot(void *arg)
 
 static void fill_status(void *arg, struct control_status *ret)
 {
-	const struct supervisor *sup = arg;
+	struct supervisor *sup = arg;
 
+	storage_read(&sup->storage, &sup->storage_status);
 	*ret = (struct control_status){
 		.version = PACKAGE_VERSION,
 		.state = sup->state,
@@ -107,6 +111,12 @@ static void fill_status(void *arg, struct control_status *ret)
 		.started_ns = sup->started_ns,
 		.config_path = sup->config_path,
 		.socket_path = sup->config->control.socket,
+		.storage = {
+			.keeper_pid = sup->storage.process.pid,
+			.keeper_restarts = sup->storage.process.restarts,
+			.directories = sup->config->storage.directories,
+			.status = &sup->storage_status,
+		},
 	};
 }
 
@@ -143,12 +153,15 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	statistics_free(stats);
 }
 
-/* --- stopping: gate closed -> packets on their way arrive -> counters read -> workers drain and leave ---------- */
+/*
+ * --- stopping: gate closed -> packets on their way arrive -> counters read -> workers drain and leave -> the keeper
+ * finishes their files and leaves ---
+ */
 
 static bool all_finished(const struct supervisor *sup)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].finished)
+		if (!sup->children[i].process.finished)
 			return false;
 	}
 	return true;
@@ -180,11 +193,17 @@ static void on_kill(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < sup->n_children; i++) {
 		const struct child *child = &sup->children[i];
 
-		if (child->pid == 0)
+		if (child->process.pid == 0)
 			continue;
 		log_printf(LOG_ERR, NULL, &(struct log_context){child->capture->config->name, (int)child->worker},
-			   "process %d does not finish: killing it", (int)child->pid);
-		kill(child->pid, SIGKILL);
+			   "process %d does not finish: killing it", (int)child->process.pid);
+		kill(child->process.pid, SIGKILL);
+		sup->exit_code = 1;
+	}
+	if (sup->storage.process.pid != 0 && sup->storage.process.ordered) {
+		log_error("storage keeper: process %d does not finish: killing it; the next start recovers what it leaves",
+			  (int)sup->storage.process.pid);
+		kill(sup->storage.process.pid, SIGKILL);
 		sup->exit_code = 1;
 	}
 	event_base_loopbreak(sup->base);
@@ -206,7 +225,7 @@ static void begin_stop(struct supervisor *sup)
 	}
 	/* A ring whose worker is being replaced has to be drained too. */
 	for (size_t i = 0; i < sup->n_children; i++)
-		child_hurry(&sup->children[i]);
+		process_hurry(&sup->children[i].process);
 	add_timer(sup->settle_event, SETTLE_MS);
 	add_timer(sup->kill_event, 2 * longest_ms + STOP_MAX_MS);
 }
@@ -223,7 +242,7 @@ static void on_stop_signal(evutil_socket_t fd, short what, void *arg)
 static struct child *find_child(struct supervisor *sup, pid_t pid)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (sup->children[i].pid == pid)
+		if (sup->children[i].process.pid == pid)
 			return &sup->children[i];
 	}
 	return NULL;
@@ -231,7 +250,7 @@ static struct child *find_child(struct supervisor *sup, pid_t pid)
 
 static void child_died(struct supervisor *sup, struct child *child, int status)
 {
-	bool was_ready = child->ready;
+	bool was_ready = child->process.ready;
 
 	child_reaped(child, status);
 	if (sup->state == CONTROL_STARTING && !was_ready) {
@@ -240,13 +259,22 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 		event_base_loopbreak(sup->base);
 		return;
 	}
-	if (child->finished) {
+	if (child->process.finished) {
 		if (all_finished(sup))
-			event_base_loopbreak(sup->base);
+			storage_stop(&sup->storage);
 		return;
 	}
 	/* While stopping as well: what is in its ring is yet to be recorded. */
-	child_restart_later(child);
+	process_restart_later(&child->process);
+}
+
+static void keeper_died(struct supervisor *sup, int status)
+{
+	process_reaped(&sup->storage.process, status);
+	if (sup->storage.process.finished)
+		event_base_loopbreak(sup->base);
+	else
+		process_restart_later(&sup->storage.process);
 }
 
 static void on_sigchld(evutil_socket_t fd, short what, void *arg)
@@ -262,13 +290,15 @@ static void on_sigchld(evutil_socket_t fd, short what, void *arg)
 
 		if (child != NULL)
 			child_died(sup, child, status);
+		else if (pid == sup->storage.process.pid)
+			keeper_died(sup, status);
 	}
 }
 
 static bool all_ready(const struct supervisor *sup)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].ready)
+		if (!sup->children[i].process.ready)
 			return false;
 	}
 	return true;
@@ -356,6 +386,7 @@ static void on_sighup(evutil_socket_t fd, short what, void *arg)
 	if (config != NULL) {
 		config_free(sup->config);
 		sup->config = config;
+		storage_configure(&sup->storage, config);
 		for (size_t i = 0; i < sup->n_children; i++)
 			child_configure(&sup->children[i]);
 	}
@@ -442,7 +473,7 @@ static int start_children(struct supervisor *sup, struct fancap_error *err)
 
 			r = child_init(child, &sup->owner, &sup->captures[i], w);
 			if (r == 0)
-				r = child_start(child);
+				r = process_start(&child->process);
 		}
 	}
 	if (r < 0)
@@ -461,12 +492,21 @@ static int supervisor_open(struct supervisor *sup)
 		.ready = on_child_ready,
 		.losing = on_child_losing,
 		.base = sup->base,
+		.mailbox_fd = -1,
 		.arg = sup,
 	};
+	if (r == 0)
+		r = storage_open(sup->config, sup->base, &sup->storage, &err);
+	sup->owner.mailbox_fd = sup->storage.mailbox_fds[1];
 	if (r == 0)
 		r = open_control(sup, &err);
 	if (r == 0)
 		r = open_captures(sup, &err);
+	if (r == 0) {
+		r = storage_start(&sup->storage, sup->captures, sup->n_captures);
+		if (r < 0)
+			fancap_error_set(&err, "cannot start the storage keeper: %s", strerror(-r));
+	}
 	if (r == 0)
 		r = start_children(sup, &err);
 	if (r < 0)
@@ -505,7 +545,8 @@ static void wait_for_children(struct supervisor *sup)
 			order_stop(&sup->children[i]);
 	}
 	for (size_t i = 0; i < sup->n_children; i++)
-		child_done(&sup->children[i]);
+		process_done(&sup->children[i].process);
+	storage_close(&sup->storage);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
 }

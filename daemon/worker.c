@@ -326,7 +326,7 @@ static int pin(int cpu)
 
 static int become_worker(const struct worker_params *params)
 {
-	const int keep[] = {params->ring_fd, params->channel_fd};
+	const int keep[] = {params->ring_fd, params->channel_fd, params->recorder.mailbox_fd};
 	char name[16];
 	int r;
 
@@ -334,7 +334,7 @@ static int become_worker(const struct worker_params *params)
 	snprintf(name, sizeof(name), "fancapd-w%u", params->recorder.worker);
 	prctl(PR_SET_NAME, name);
 	set_signals();
-	r = privileges_keep_fds(keep, 2);
+	r = privileges_keep_fds(keep, sizeof(keep) / sizeof(keep[0]));
 	if (r == 0)
 		r = pin(params->cpu);
 	if (r == 0)

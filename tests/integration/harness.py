@@ -347,12 +347,15 @@ class Fancapd:
         self.recordings.mkdir()
 
     # --- configuration -----------------------------------------------------------------------------
-    def configure(self, *interfaces: Json, rotate: Json | None = None, **sections: Any) -> None:
-        """Write the configuration. JSON is YAML."""
-        storage: Json = {"directory": str(self.recordings)}
+    def configure(self, *interfaces: Json, rotate: Json | None = None, storage: Json | None = None,
+                  **sections: Any) -> None:
+        """Write the configuration. JSON is YAML. Nothing is removed unless storage asks for it."""
+        place: Json = {"directory": str(self.recordings), "retain": {"free": "none"}, **(storage or {})}
         if rotate:
-            storage["rotate"] = rotate
-        config = {"interfaces": list(interfaces), "storage": storage,
+            place["rotate"] = rotate
+        if "directories" in place:
+            del place["directory"]
+        config = {"interfaces": list(interfaces), "storage": place,
                   "control": {"socket": str(self.socket)}, **sections}
         self.config_path.write_text(json.dumps(config, indent=1) + "\n")
 
@@ -394,12 +397,17 @@ class Fancapd:
 
     def stop(self, number: signal.Signals = signal.SIGTERM, limit_s: float = HANG_S) -> None:
         """Ask it to end; it must end with 0, without leaving open files or processes."""
+        self.stop_with_open_files([], number, limit_s)
+
+    def stop_with_open_files(self, expected: list[Path], number: signal.Signals = signal.SIGTERM,
+                             limit_s: float = HANG_S) -> None:
+        """The same, when there are .part files that are not its own or cannot be finished."""
         assert self.process
         pids = self._pids | set(self.processes())
         self.process.send_signal(number)
         status = self.wait(limit_s)
         assert status == 0, f"exit {status}\n{self.log()}"
-        assert not self.open_files()
+        assert self.open_files() == sorted(expected)
         wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of every process")
         self._pids.clear()
 

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "daemon/statistics.h"
+#include "daemon/storage_status.h"
 
 #define STARTED_NS 1700000000000000000ULL /* 2023-11-14 22:13:20 UTC */
 #define NS_PER_S 1000000000ULL
@@ -65,6 +66,24 @@ static struct statistics *fake_snapshot(void *arg)
 
 static void fake_status(void *arg, struct control_status *ret_status)
 {
+	static const char *const directories[] = {"/srv/one", "/srv/two"};
+	static const struct storage_status storage = {
+		.scanned = 1,
+		.files = 1234,
+		.bytes = 987654321012,
+		.oldest_ns = STARTED_NS - 86400 * NS_PER_S,
+		.active_bytes = 4 << 20,
+		.finished_files = 1200,
+		.recovered_files = 2,
+		.removed_files = 34,
+		.removed_bytes = 34 << 20,
+		.synced_files = 5678,
+		.errors = 1,
+		.n_directories = 2,
+		.directories = {{1000000000000, 98765432101}, {2000000000000, 198765432101}},
+		.last_error = "/srv/two/wan/2023-11-14/x.pcapng: cannot be compressed: Input/output error",
+	};
+	static const struct storage_status none;
 	const struct fake_source *fake = arg;
 
 	*ret_status = (struct control_status){
@@ -74,6 +93,12 @@ static void fake_status(void *arg, struct control_status *ret_status)
 		.started_ns = STARTED_NS,
 		.config_path = "/etc/fancap/fancapd.yaml",
 		.socket_path = "/run/fancap/io.fancap",
+		.storage = {
+			.keeper_pid = fake->no_snapshot ? 0 : 4322,
+			.keeper_restarts = fake->no_snapshot ? 0 : 1,
+			.directories = directories,
+			.status = fake->no_snapshot ? &none : &storage,
+		},
 	};
 }
 

@@ -178,7 +178,17 @@ static void status_is_printed(void **state)
 "INTERFACE  STATE     WORKERS       SEEN  DROPPED  DROP %    WRITTEN  DISCARDED\n"
 "eth1       running       2/2  3,469,134    1,234    0.04  3,467,890          7\n"
 "wan        degraded      1/2  3,469,134        0    0.00  3,469,124          7\n"
-"total                         6,938,268    1,234    0.02  6,937,014         14\n");
+"total                         6,938,268    1,234    0.02  6,937,014         14\n"
+"\n"
+"RECORDINGS      BYTES  IN PROGRESS  REMOVED  ERRORS\n"
+"     1,234  919.8 GiB      4.0 MiB       34       1\n"
+"\n"
+"DIRECTORY       SIZE       FREE  FREE %\n"
+"/srv/one   931.3 GiB   92.0 GiB    9.88\n"
+"/srv/two     1.8 TiB  185.1 GiB    9.94\n"
+"\n"
+"oldest recording: 2023-11-13 22:13:20 UTC\n"
+"last error: /srv/two/wan/2023-11-14/x.pcapng: cannot be compressed: Input/output error\n");
 }
 
 static void statistics_are_printed(void **state)

@@ -116,6 +116,8 @@ static const char *check_value(const char *idl, const char *at, json_t *value, c
 	}
 	if (!strcmp(w, "int"))
 		assert_true(json_is_integer(value));
+	else if (!strcmp(w, "bool"))
+		assert_true(json_is_boolean(value));
 	else if (!strcmp(w, "string"))
 		assert_true(json_is_string(value));
 	else
@@ -205,6 +207,24 @@ static void status_is_as_described(void **state)
 	check_against_idl(varlink_io_fancap, "method", "GetStatus", reply.parameters);
 	assert_int_equal(number(reply.parameters, "pid"), 4321);
 	assert_int_equal(json_array_size(json_object_get(reply.parameters, "interfaces")), 2);
+	json_decref(reply.parameters);
+}
+
+static void status_tells_of_the_storage(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetStatus\"}");
+	json_t *storage = json_object_get(reply.parameters, "storage");
+	json_t *directory = json_array_get(json_object_get(storage, "directories"), 1);
+
+	(void)state;
+	assert_int_equal(number(storage, "keeper_pid"), 4322);
+	assert_true(json_is_true(json_object_get(storage, "scanned")));
+	assert_int_equal(number(storage, "files"), 1234);
+	assert_int_equal(number(storage, "bytes"), 987654321012);
+	assert_int_equal(number(storage, "removed_files"), 34);
+	assert_int_equal(number(storage, "synced_files"), 5678);
+	assert_string_equal(json_string_value(json_object_get(directory, "path")), "/srv/two");
+	assert_int_equal(number(directory, "free_bytes"), 198765432101);
 	json_decref(reply.parameters);
 }
 
@@ -383,6 +403,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_is_as_described),
+		cmocka_unit_test(status_tells_of_the_storage),
 		cmocka_unit_test(status_can_be_told_before_there_are_statistics),
 		cmocka_unit_test(interface_state_follows_its_workers),
 		cmocka_unit_test(statistics_are_as_described),

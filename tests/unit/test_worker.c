@@ -55,6 +55,7 @@ static int setup(void **state)
 		.recorder = {
 			.folders = (const char *const *)&fx.folder,
 			.n_folders = 1,
+			.mailbox_fd = -1,
 			.interface = "eth0",
 			.linktype = 1,
 			.log = {"eth0", 0},
