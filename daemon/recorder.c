@@ -217,12 +217,15 @@ static void put_headers(struct recorder *rec)
 	next(rec)->segment_settings = header_fingerprint(&rec->settings);
 }
 
+/* Of a new segment. */
 static void tell_writer(const struct recorder *rec)
 {
-	ledger_set_writer(rec->ledger, (struct ledger_writer){
-					       .io_uring = disk_method(rec->stream.disk) == DISK_IO_URING,
-					       .o_direct = segment_is_direct(&rec->stream.segment),
-				       });
+	struct ledger_writer writer = ledger_writer(rec->ledger);
+
+	writer.io_uring = disk_method(rec->stream.disk) == DISK_IO_URING;
+	writer.o_direct = segment_is_direct(&rec->stream.segment);
+	writer.folder = (int32_t)rec->folder;
+	ledger_set_writer(rec->ledger, writer);
 }
 
 static int segment_begin_in(struct recorder *rec, unsigned folder, uint64_t start_ns)
@@ -733,13 +736,15 @@ static unsigned count_inherited(const struct recorder *rec)
 static int open_stream(struct recorder *rec)
 {
 	int r = stream_open(&rec->stream, rec->ledger, DISK_IO_URING);
+	struct ledger_writer writer = ledger_writer(rec->ledger);
 
-	if (r < 0 && rec->stream.disk != NULL) {
-		log_printf(LOG_NOTICE, NULL, &rec->params.log,
-			   "the kernel refuses io_uring: %s; writes are not overlapped", strerror(-r));
-		r = 0;
-	}
-	return r;
+	if (rec->stream.disk == NULL)
+		return r;
+	/* Without io_uring it works as well; the supervisor says so, once for all workers. */
+	writer.io_uring = r == 0;
+	writer.io_uring_error = (uint16_t)-r;
+	ledger_set_writer(rec->ledger, writer);
+	return 0;
 }
 
 int recorder_open(const struct recorder_params *params, const struct recorder_settings *settings,

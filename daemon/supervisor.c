@@ -46,6 +46,7 @@ struct supervisor {
 	uint64_t started_ns;
 	unsigned seconds;
 	uint64_t drops_logged;
+	bool *cached_logged; /* one per storage directory: that it is written through the page cache */
 	int exit_code;
 };
 
@@ -133,6 +134,26 @@ static void log_drops(struct supervisor *sup, const struct statistics_counters *
 	sup->drops_logged = total->packets_dropped;
 }
 
+static struct ledger_writer writer_of(const struct child *child)
+{
+	return ledger_writer(child->capture->rings[child->worker].ledger);
+}
+
+/* Whether a directory takes O_DIRECT shows with the first file there; it is said once, whoever made that file. */
+static void log_page_cache(struct supervisor *sup)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		const struct ledger_writer writer = writer_of(&sup->children[i]);
+
+		if (writer.folder == LEDGER_NO_FOLDER || writer.o_direct || sup->cached_logged[writer.folder])
+			continue;
+		sup->cached_logged[writer.folder] = true;
+		log_printf(LOG_NOTICE, NULL, NULL,
+			   "%s: the file system takes no direct writes (O_DIRECT): files are written through the page cache",
+			   sup->config->storage.directories[writer.folder]);
+	}
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
@@ -140,6 +161,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	log_page_cache(sup);
 	if (stats == NULL)
 		return;
 	sup->seconds++;
@@ -340,6 +362,25 @@ static void log_stall(const struct capture *capture)
 		   capture->link.speed_mbit, MEAN_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
 }
 
+/* As the workers found it when they began. Replacements are not asked: they would say the same, as a rule. */
+static void log_io_uring(const struct supervisor *sup)
+{
+	size_t refused = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < sup->n_children; i++) {
+		const struct ledger_writer writer = writer_of(&sup->children[i]);
+
+		if (writer.io_uring_error != 0)
+			error = writer.io_uring_error;
+		refused += writer.io_uring_error != 0;
+	}
+	if (refused > 0)
+		log_printf(LOG_NOTICE, NULL, NULL,
+			   "the kernel refuses io_uring to %zu of %zu workers: %s; they wait for one write before they start the next",
+			   refused, sup->n_children, strerror(error));
+}
+
 static void on_child_ready(struct child *child, void *arg)
 {
 	struct supervisor *sup = arg;
@@ -358,6 +399,7 @@ static void on_child_ready(struct child *child, void *arg)
 		log_capture(&sup->captures[i]);
 		log_stall(&sup->captures[i]);
 	}
+	log_io_uring(sup);
 	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
 	notify_ready();
 }
@@ -444,7 +486,8 @@ static int open_captures(struct supervisor *sup, struct fancap_error *err)
 	int r;
 
 	sup->captures = calloc(config->n_interfaces, sizeof(*sup->captures));
-	if (sup->captures == NULL) {
+	sup->cached_logged = calloc(config->storage.n_directories, sizeof(*sup->cached_logged));
+	if (sup->captures == NULL || sup->cached_logged == NULL) {
 		fancap_error_set(err, "out of memory");
 		return -ENOMEM;
 	}
@@ -559,6 +602,7 @@ static void supervisor_close(struct supervisor *sup)
 		capture_close(&sup->captures[i]);
 	free(sup->captures);
 	free(sup->children);
+	free(sup->cached_logged);
 	for (size_t i = 0; i < sizeof(sup->signals) / sizeof(sup->signals[0]); i++) {
 		if (sup->signals[i] != NULL)
 			event_free(sup->signals[i]);

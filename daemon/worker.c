@@ -49,6 +49,20 @@ struct worker {
 
 /* --- the ring -------------------------------------------------------------------------------------------------- */
 
+/*
+ * Blocks in use follow one another from the first not handed back: those we hold, then those that wait for us. So one look
+ * behind as many as there ever were says whether there are more.
+ */
+static void note_fill(struct worker *w)
+{
+	uint32_t before = ledger_blocks_used_max(w->params->ledger), most = before;
+
+	while (most < w->ring.blocks && fancap_ring_block_ready(&w->ring, w->released + most))
+		most++;
+	if (most > before)
+		ledger_set_blocks_used_max(w->params->ledger, most);
+}
+
 /* Hand back what the recorder is done with. */
 static void release_done(struct worker *w)
 {
@@ -117,6 +131,7 @@ static bool record_one(struct worker *w)
 
 	if (block == NULL)
 		return false;
+	note_fill(w);
 	if (fancap_block_losing(block))
 		tell_losing(w);
 	check_clock(w, block);

@@ -228,7 +228,7 @@ def verify(files: Sequence[Path], frames: Frames, count: int, *options: object) 
 
 COUNTERS = ("packets_seen", "packets_dropped", "packets_delivered", "packets_written", "packets_discarded",
             "packets_in_ring", "bytes_written", "ring_freezes", "ring_rollovers", "ring_rollovers_huge",
-            "ring_rollovers_failed", "worker_restarts")
+            "ring_rollovers_failed", "blocks_direct", "blocks_staged", "writes", "write_ns", "worker_restarts")
 
 
 def check_counters(counters: Json) -> None:
@@ -238,6 +238,8 @@ def check_counters(counters: Json) -> None:
                                              counters["packets_in_ring"]), counters
     assert counters["packets_discarded"] == sum(counters["discarded_by_reason"].values()), counters
     assert all(counters[name] >= 0 for name in COUNTERS), counters
+    assert counters["write_mean_ns"] == counters["write_ns"] // max(counters["writes"], 1), counters
+    assert counters["write_mean_ns"] <= counters["write_max_ns"], counters
 
 
 def check_statistics(statistics: Json) -> None:
@@ -246,6 +248,7 @@ def check_statistics(statistics: Json) -> None:
         check_counters(whole)
         for name in COUNTERS:
             assert whole[name] == sum(part[name] for part in parts), name
+        assert whole["write_max_ns"] == max((part["write_max_ns"] for part in parts), default=0)
 
     check_sum(statistics["total"], statistics["interfaces"])
     for interface in statistics["interfaces"]:

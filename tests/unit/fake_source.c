@@ -21,6 +21,10 @@ static void worker_fill(struct statistics_worker *w, unsigned interface, unsigne
 	w->cpu = interface ? -1 : (int)k + 2;
 	w->ring_blocks = 256;
 	w->ring_blocks_used = 2 + k;
+	w->ring_blocks_used_max = 64 << k;
+	w->io_uring = !interface;
+	w->has_file = !interface || !k;
+	w->direct_io = !interface;
 	w->counters.packets_seen = 1234567 + 1000000 * k;
 	w->counters.packets_dropped = interface ? 0 : 1234 * k;
 	w->counters.packets_written = w->counters.packets_seen - w->counters.packets_dropped - 10 * k;
@@ -30,6 +34,11 @@ static void worker_fill(struct statistics_worker *w, unsigned interface, unsigne
 	w->counters.ring_rollovers = interface ? 5000 * k : 0;
 	w->counters.ring_rollovers_huge = interface ? 30 * k : 0;
 	w->counters.ring_rollovers_failed = interface ? 4 * k : 0;
+	w->counters.blocks_direct = interface ? 0 : 900 + 99 * k;
+	w->counters.blocks_staged = interface ? 0 : 100 - 99 * k;
+	w->counters.writes = interface ? 0 : 1000 + 1000 * k;
+	w->counters.write_ns = w->counters.writes * (k ? 450000 : 1500000) + 10 * k;
+	w->counters.write_max_ns = interface ? 0 : k ? 99960000 : 8300000;
 	if (interface == 1 && k == 1) {
 		w->state = WORKER_RESTARTING;
 		w->pid = 0;
