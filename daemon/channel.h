@@ -4,10 +4,11 @@
 
 #include <stdint.h>
 
+#include "daemon/keeper.h"
 #include "daemon/recorder.h"
 
 /*
- * Between supervisor and worker: a SOCK_SEQPACKET pair, so that messages keep their bounds and either end sees at once
+ * Between the supervisor and a worker, or the storage keeper: a SOCK_SEQPACKET pair, so that messages keep their bounds and either end sees at once
  * when the other is gone. Both ends are non-blocking.
  */
 
@@ -16,7 +17,9 @@ enum channel_type {
 	CHANNEL_STOP,	   ///< the gate is closed: record what is left, finish the files, leave
 	CHANNEL_CONFIGURE, ///< new settings
 	CHANNEL_ROTATE,	   ///< finish the file; the next packet begins another
-	/* worker -> supervisor */
+	/* supervisor -> keeper */
+	CHANNEL_KEEP, ///< new settings
+	/* worker or keeper -> supervisor */
 	CHANNEL_HELLO,	///< set up, recording
 	CHANNEL_LOSING, ///< the kernel says it dropped packets: have a look at its counters
 	CHANNEL_ROTATED, ///< the file is finished
@@ -35,6 +38,7 @@ struct channel_message {
 		uint64_t stop_packets; ///< STOP: what the kernel has delivered to this ring in all
 		struct recorder_settings settings;
 		uint64_t rotation; ///< ROTATE, ROTATED: its number
+		struct keeper_settings keeper;
 		struct channel_log log;
 	};
 };

@@ -30,7 +30,7 @@ static bool is_of(const struct rotation *rotation, const struct child *child)
 /* One that has left as ordered has finished its file in any case. */
 static bool owes(const struct rotation *rotation, const struct child *child)
 {
-	return is_of(rotation, child) && child->rotation_done < rotation->number && !child->finished;
+	return is_of(rotation, child) && child->rotation_done < rotation->number && !child->process.finished;
 }
 
 /* How many have done it, and how many have not. */
