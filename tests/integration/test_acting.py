@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
 import varlink
-from harness import (FANCAPCTL, Fancapd, Frames, Link, check_against_files, interface, verify, wait_until)
+from harness import FANCAPCTL, Fancapd, Frames, Link, check_against_files, interface, verify, wait_until
 
 COUNT = 20_000
 ROTATIONS = 25
@@ -55,7 +56,7 @@ def test_rotation_under_load_keeps_every_packet_once(fancapd: Fancapd, link: Lin
         files = [file for file in result["files"] if file["worker"] == worker]
         # Blocks arrive every 50 ms at least, and a rotation waits for 2000 packets.
         assert len(files) > ROTATIONS // 2
-        assert all(one["last_ns"] <= next_["first_ns"] for one, next_ in zip(files, files[1:])
+        assert all(one["last_ns"] <= next_["first_ns"] for one, next_ in pairwise(files)
                    if one["packets"] and next_["packets"])
 
 
