@@ -23,6 +23,7 @@ struct child {
 	const struct child_owner *owner;
 	struct capture *capture;
 	unsigned worker;
+	uint64_t restarts_before; ///< by an earlier fancapd
 	uint64_t rotation_told; ///< number of the last rotation that is its as well
 	uint64_t rotation_done; ///< number of the last one it has done
 };

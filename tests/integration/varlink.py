@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ class Connection:
 
     def send(self, method: str, **parameters: Any) -> None:
         request = {"method": method, "parameters": parameters}
-        self._socket.sendall(json.dumps(request).encode() + b"\0")
+        with suppress(BrokenPipeError):  # turned away already: what it says is there to be read
+            self._socket.sendall(json.dumps(request).encode() + b"\0")
 
     def receive(self) -> dict[str, Any]:
         return json.loads(self._receive_message())
