@@ -10,13 +10,14 @@
 #include "daemon/channel.h"
 #include "daemon/log.h"
 #include "daemon/rotation.h"
+#include "tests/unit/ledgers.h"
 
 #define CHILDREN 3 /* two of eth0, one of eth1 */
 #define NEVER_MS 3600000
 
 static struct fixture {
 	struct config_interface config[2];
-	struct capture_ring rings[2];
+	struct capture_ring rings[2]; /* by worker; shared by the interfaces, which nobody minds here */
 	struct capture captures[2];
 	struct child_owner owner;
 	struct child children[CHILDREN];
@@ -88,6 +89,8 @@ static int setup(void **state)
 		.owner = {.base = event_base_new(), .rotated = on_rotated, .ready = on_ready, .arg = &fx.rotations},
 	};
 	for (unsigned i = 0; i < 2; i++)
+		fx.rings[i].ledger = ledger_make(1u << 20, NULL);
+	for (unsigned i = 0; i < 2; i++)
 		fx.captures[i] = (struct capture){.config = &fx.config[i], .rings = fx.rings};
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		assert_int_equal(child_init(&fx.children[i], &fx.owner, &fx.captures[i / 2], i % 2), 0);
@@ -104,6 +107,8 @@ static int teardown(void **state)
 		disconnect_worker(i);
 		process_done(&fx.children[i].process);
 	}
+	for (unsigned i = 0; i < 2; i++)
+		ledger_unmap(fx.rings[i].ledger);
 	event_base_free(fx.owner.base);
 	return 0;
 }
