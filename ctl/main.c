@@ -42,7 +42,8 @@ _Static_assert(CTL_DEFAULT_TIMEOUT_MS == 10000, "say so in the help");
 
 static enum ctl_exit print_help(void)
 {
-	printf("Usage: fancapctl [OPTION]... COMMAND\n\nAsks fancapd, the packet capture daemon, how it is doing, and tells it what to do.\n\n");
+	printf("Usage: fancapctl [OPTION]... COMMAND\n\n"
+	       "Asks fancapd, the packet capture daemon, how it is doing, and tells it what to do.\n\n");
 	commands_help(stdout);
 	printf("\nOptions:\n");
 	for (size_t i = 0; i < OPTIONS; i++) {

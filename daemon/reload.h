@@ -26,7 +26,8 @@ void reload_report_done(struct reload_report *report);
  * Read the configuration again and go over to it: all of it, or, if any of it is wrong or needs new rings, none. Either
  * is logged.
  *
- * What may change: filter, snaplen, rotation, retention, sync-interval, compression, log level. The rest takes a restart, and is refused.
+ * What may change: filter, snaplen, rotation, retention, sync-interval, compression, log level. The rest takes a restart,
+ * and is refused.
  *
  * @param captures   those of the current configuration; they refer to the new one after success
  * @param ret_report always set; ended with reload_report_done()

@@ -458,6 +458,21 @@ def test_who_may_do_what(service: Service, name: str, reading: int, acting: int)
     assert len(denied) == (2 if (reading, acting) == (ALLOWED, DENIED) else 0)
 
 
+def test_group_made_later_counts_from_the_next_reload(service: Service) -> None:
+    machine = service.machine
+    machine.do("groupdel", "fancap-admin")
+    try:
+        service.start()
+        assert ask_as(machine, "root", "rotate")[0] == ALLOWED
+        assert ask_as(machine, "admin", "rotate")[0] == DENIED
+    finally:
+        machine.do("groupadd", "--system", "fancap-admin")
+        machine.do("usermod", "--append", "--groups", "fancap-admin", "admin")
+    assert ask_as(machine, "admin", "rotate")[0] == DENIED
+    service.systemctl("reload")
+    assert ask_as(machine, "admin", "rotate")[0] == ALLOWED
+
+
 def test_fancapctl_is_denied_to_others(service: Service) -> None:
     service.start()
     status, text = ask_as(service.machine, "stranger", "status")
