@@ -48,10 +48,23 @@ static void on_message(struct process *process, const struct channel_message *me
 {
 	struct child *child = child_of(process);
 
-	if (message->type == CHANNEL_HELLO)
+	switch (message->type) {
+	case CHANNEL_HELLO:
+		/* One before it was told, and has not done it: it goes on with the same file. */
+		if (child->rotation_done < child->rotation_told)
+			child_rotate(child, child->rotation_told);
 		child->owner->ready(child, child->owner->arg);
-	else if (message->type == CHANNEL_LOSING)
+		break;
+	case CHANNEL_LOSING:
 		child->owner->losing(child, child->owner->arg);
+		break;
+	case CHANNEL_ROTATED:
+		child->rotation_done = message->rotation;
+		child->owner->rotated(child, child->owner->arg);
+		break;
+	default:
+		break;
+	}
 }
 
 static const struct process_type worker_type = {
@@ -94,4 +107,10 @@ void child_configure(struct child *child)
 	child->process.about.interface = child->capture->config->name; /* the old configuration is gone */
 	process_send(&child->process, &(struct channel_message){.type = CHANNEL_CONFIGURE,
 								.settings = child->capture->settings});
+}
+
+void child_rotate(struct child *child, uint64_t rotation)
+{
+	child->rotation_told = rotation;
+	process_send(&child->process, &(struct channel_message){.type = CHANNEL_ROTATE, .rotation = rotation});
 }

@@ -11,6 +11,7 @@ struct child;
 struct child_owner {
 	void (*ready)(struct child *child, void *arg);	///< it records
 	void (*losing)(struct child *child, void *arg); ///< the kernel says it dropped packets of its ring
+	void (*rotated)(struct child *child, void *arg); ///< it has finished its file, as told
 	struct event_base *base;
 	int mailbox_fd; ///< of the storage keeper, to post to
 	void *arg;
@@ -23,6 +24,8 @@ struct child {
 	struct capture *capture;
 	unsigned worker;
 	uint64_t restarts_before; ///< by an earlier fancapd
+	uint64_t rotation_told; ///< number of the last rotation that is its as well
+	uint64_t rotation_done; ///< number of the last one it has done
 };
 
 /** @param owner borrowed. @return 0 or -errno; process_done() in any case */
@@ -37,5 +40,8 @@ void child_stop(struct child *child, uint64_t packets);
 
 /** Tell the process the capture's settings. */
 void child_configure(struct child *child);
+
+/** Tell the process to finish its file, for the rotation of this number; numbers only grow. */
+void child_rotate(struct child *child, uint64_t rotation);
 
 #endif

@@ -271,6 +271,13 @@ static void supervisor_gone(struct worker *w)
 	leave_after(w, w->params->geometry.req.tp_retire_blk_tov * 2);
 }
 
+static void rotate(struct worker *w, uint64_t rotation)
+{
+	recorder_rotate(w->recorder);
+	(void)channel_send(w->params->channel_fd,
+			   &(struct channel_message){.type = CHANNEL_ROTATED, .rotation = rotation});
+}
+
 static void on_channel(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel_message message;
@@ -283,6 +290,8 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 			stop(w, message.stop_packets);
 		else if (message.type == CHANNEL_CONFIGURE)
 			recorder_configure(w->recorder, &message.settings);
+		else if (message.type == CHANNEL_ROTATE)
+			rotate(w, message.rotation);
 	}
 	release_done(w);
 	if (r != -EAGAIN && r != -EINTR)
