@@ -23,6 +23,7 @@ struct child {
 	const struct child_owner *owner;
 	struct capture *capture;
 	unsigned worker;
+	uint64_t position; ///< in the ring, when the process began
 	uint64_t restarts_before; ///< by an earlier fancapd
 	uint64_t rotation_told; ///< number of the last rotation that is its as well
 	uint64_t rotation_done; ///< number of the last one it has done
@@ -34,6 +35,9 @@ int child_init(struct child *child, const struct child_owner *owner, struct capt
 
 /** The process has been waited for: take note, also of the block it died in. Its replacement is not started. */
 void child_reaped(struct child *child, int status);
+
+/** See whether the process gets on; if not, kill it. @return whether it does, or there is none to be expected to */
+bool child_check(struct child *child);
 
 /** Tell the process to record this many packets in all and leave. */
 void child_stop(struct child *child, uint64_t packets);

@@ -55,6 +55,7 @@ struct statistics_counters {
 enum worker_state {
 	WORKER_RUNNING,
 	WORKER_RESTARTING, ///< dead, its replacement waits for its backoff
+	WORKER_DEGRADED,   ///< dies again and again, or hangs
 };
 
 const char *worker_state_name(enum worker_state state);

@@ -26,6 +26,8 @@
 #define SETTLE_MS 20
 /* Workers that have not left so long after they were told to (and the block timeout) are killed. */
 #define STOP_MAX_MS 20000
+/* While draining, systemd is to wait for so long after the last it heard of us. */
+#define EXTEND_MS 10000u
 #define DROPS_LOG_SECONDS 10
 /* A caller of Rotate is told after that, rather than kept waiting. fancapctl itself waits for 10 s. */
 #define ROTATE_MAX_MS 8000
@@ -82,7 +84,9 @@ static void count_interface(struct supervisor *sup, size_t index, size_t first_c
 		ret->workers[i].counters.worker_restarts = child->restarts_before + child->process.restarts;
 		ledger_set_restarts(capture->rings[i].ledger, ret->workers[i].counters.worker_restarts);
 		ret->workers[i].pid = child->process.pid;
-		ret->workers[i].state = child->process.pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
+		ret->workers[i].state = process_is_degraded(&child->process) ? WORKER_DEGRADED
+					: child->process.pid != 0	     ? WORKER_RUNNING
+									     : WORKER_RESTARTING;
 	}
 }
 
@@ -176,6 +180,19 @@ static void log_page_cache(struct supervisor *sup)
 	}
 }
 
+/* systemd kills us when it does not hear of this for a while: our loop turns, and every worker gets on. */
+static void feed_watchdog(struct supervisor *sup)
+{
+	bool sound = true;
+
+	for (size_t i = 0; i < sup->n_children; i++)
+		sound = child_check(&sup->children[i]) && sound;
+	if (sound)
+		notify_watchdog();
+	if (sup->state == CONTROL_STOPPING)
+		notify_extend_timeout(EXTEND_MS);
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
@@ -183,6 +200,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	feed_watchdog(sup);
 	log_page_cache(sup);
 	if (stats == NULL)
 		return;

@@ -304,6 +304,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	ledger_beat(w->params->ledger, clock_monotonic_ns());
 	if (!fancap_ring_block_ready(&w->ring, w->ring.next))
 		recorder_tick(w->recorder, clock_realtime_ns());
 }

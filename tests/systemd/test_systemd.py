@@ -349,6 +349,32 @@ def test_a_killed_supervisor_loses_nothing(service: Service) -> None:
     assert len(pids) == 3
 
 
+def test_a_frozen_supervisor_is_killed_by_the_watchdog(service: Service) -> None:
+    """And nothing is lost: the workers go on meanwhile, and the rings after them."""
+    drop_in = service.machine.path("/run/systemd/system/fancapd.service.d/test.conf")
+    assert service.show("WatchdogUSec") == "30s"
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text("[Service]\nWatchdogSec=3s\n")
+    try:
+        service.machine.do("systemctl", "daemon-reload")
+        service.start()
+        frames = Frames()
+        sender = service.link.flow(frames, pps=PPS)
+        service.wait_for_packets(COUNT)
+        time.sleep(4)  # longer than that it lives, being fed
+        main = service.main_pid
+        assert service.show("NRestarts") == "0"
+        service.machine.do("bash", "-c", f"kill -STOP {main}")
+        wait_until(lambda: service.main_pid not in (0, main) and service.show("ActiveState") == "active", "restart", 60)
+        assert any("Watchdog timeout" in entry for entry in service.messages())
+        service.wait_for_packets(COUNT)
+        assert_nothing_lost(service, frames, sender, set())
+    finally:
+        drop_in.unlink()
+        drop_in.parent.rmdir()
+        service.machine.do("systemctl", "daemon-reload")
+
+
 def test_stop_lets_the_rings_go(service: Service) -> None:
     """systemd keeps them across restarts only; the next start counts from nothing."""
     service.start()
