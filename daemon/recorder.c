@@ -506,6 +506,9 @@ static void record_staged(struct recorder *rec, const void *block, uint32_t bloc
 	next(rec)->blocks_staged++;
 	next(rec)->block++;
 	next(rec)->packet = 0;
+	/* Nothing of it is to be written: while a disk fails, the kernel gets its blocks back without waiting for a flush. */
+	if (!is_open(rec))
+		stream_publish(&rec->stream);
 }
 
 /* --- blocks, from the ring --------------------------------------------------------------------------------------- */

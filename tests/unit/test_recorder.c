@@ -521,6 +521,24 @@ static void while_waiting_to_retry_packets_are_counted(void **state)
 	assert_int_equal(found.files, 0); /* no empty file is left behind */
 }
 
+/* Else a ring would fill up, and packets be dropped, that could be counted. */
+static void a_block_is_handed_back_at_once_when_there_is_nowhere_to_write_it(void **state)
+{
+	(void)state;
+	recorder_close(fx.recorder);
+	fx.params.retry_ns = 3600 * SECOND_NS;
+	open_recorder();
+	limit_file_size(1);
+	record(10);
+	flush();
+	for (uint64_t position = 2; position < 20; position++) {
+		record(10);
+		assert_int_equal(recorder_position(fx.recorder), position);
+	}
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(committed().discarded[DISCARD_DISK_ERROR], 190);
+}
+
 static void drops_told_in_a_lost_buffer_are_told_again(void **state)
 {
 	(void)state;
@@ -829,6 +847,7 @@ int main(void)
 		TEST(a_block_that_killed_two_workers_is_left_alone),
 		TEST(a_failed_write_is_counted_and_recording_resumes),
 		TEST(while_waiting_to_retry_packets_are_counted),
+		TEST(a_block_is_handed_back_at_once_when_there_is_nowhere_to_write_it),
 		TEST(drops_told_in_a_lost_buffer_are_told_again),
 		TEST(statistics_that_were_not_written_are_told_by_the_next),
 		TEST(a_folder_that_vanished_is_made_again),
@@ -848,6 +867,7 @@ int main(void)
 		TEST_DIRECT(a_block_with_a_bad_header_is_counted),
 		TEST_DIRECT(a_block_that_killed_two_workers_is_left_alone),
 		TEST_DIRECT(while_waiting_to_retry_packets_are_counted),
+		TEST_DIRECT(a_block_is_handed_back_at_once_when_there_is_nowhere_to_write_it),
 		TEST_DIRECT(drops_told_in_a_lost_buffer_are_told_again),
 		TEST_DIRECT(a_full_disk_is_counted_and_recording_resumes),
 		TEST_DIRECT(nothing_is_lost_or_doubled_by_killed_workers),
