@@ -752,6 +752,20 @@ void recorder_tick(struct recorder *rec, uint64_t now_ns)
 		recorder_rotate(rec);
 }
 
+void recorder_check(struct recorder *rec)
+{
+	if (!is_open(rec) || segment_is_there(&rec->stream.segment, ledger_segment_path(rec->ledger)))
+		return;
+	stream_drain(&rec->stream);
+	if (check_failed(rec))
+		return;
+	/* They have been written, and count as such; whoever took the file away has them, or wanted none. */
+	log_printf(LOG_ERR, MESSAGE_WRITE_FAILED, &rec->params.log,
+		   "%s" SEGMENT_PART ": somebody took the file away, with %llu packets in it; going on in a new one",
+		   ledger_segment_path(rec->ledger), (unsigned long long)next(rec)->segment_packets);
+	segment_forget(rec);
+}
+
 void recorder_configure(struct recorder *rec, const struct recorder_settings *settings)
 {
 	bool header_changes = settings->snaplen != rec->settings.snaplen ||

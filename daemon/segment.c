@@ -111,6 +111,18 @@ bool segment_is_direct(const struct segment *segment)
 	return segment->direct_fd != segment->fd;
 }
 
+bool segment_is_there(const struct segment *segment, const char *path)
+{
+	char part[PATH_MAX];
+	struct stat named, own;
+
+	if (part_path(part, path) < 0 || fstat(segment->fd, &own) < 0)
+		return true;
+	if (stat(part, &named) < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return named.st_ino == own.st_ino && named.st_dev == own.st_dev;
+}
+
 void segment_allocate(struct segment *segment, uint64_t bytes)
 {
 	/* Through the page cache, the file system reserves for itself. */

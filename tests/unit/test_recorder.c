@@ -592,6 +592,39 @@ static void a_folder_that_vanished_is_made_again(void **state)
 	assert_int_equal(committed().packets_written, 2);
 }
 
+/* What is written to a file without a name is in no file: it must not go on until the next rotation. */
+static void a_file_that_was_taken_away_is_given_up(void **state)
+{
+	char from[528], to[600];
+
+	(void)state;
+	record(1);
+	flush();
+	recorder_check(fx.recorder);
+	record(1);
+	flush();
+	assert_int_equal(folder_count(fx.folder, ".part"), 1);
+	snprintf(from, sizeof(from), "%s.part", ledger_segment_path(fx.ledger));
+	assert_int_equal(unlink(from), 0);
+	recorder_check(fx.recorder);
+	assert_int_equal(fx.errors, 1);
+	recorder_check(fx.recorder); /* none is open */
+	record(1);
+	flush();
+	snprintf(from, sizeof(from), "%s.part", ledger_segment_path(fx.ledger));
+	snprintf(to, sizeof(to), "%s.moved", from);
+	assert_int_equal(rename(from, to), 0);
+	recorder_check(fx.recorder);
+	assert_int_equal(fx.errors, 2);
+	record(1);
+	close_and_read();
+	assert_int_equal(fx.errors, 2);
+	assert_int_equal(found.files, 1);
+	assert_int_equal(found.packets, 1);
+	assert_int_equal(found.delivered, 1);
+	assert_int_equal(committed().packets_written, 4); /* they were */
+}
+
 /* A real full disk: a small tmpfs, in a mount namespace of our own. Run in a child, for the namespace's sake. */
 static int record_to_full_disk(void)
 {
@@ -851,6 +884,7 @@ int main(void)
 		TEST(drops_told_in_a_lost_buffer_are_told_again),
 		TEST(statistics_that_were_not_written_are_told_by_the_next),
 		TEST(a_folder_that_vanished_is_made_again),
+		TEST(a_file_that_was_taken_away_is_given_up),
 		TEST(a_full_disk_is_counted_and_recording_resumes),
 		TEST(nothing_is_lost_or_doubled_by_killed_workers),
 		TEST(a_name_claimed_but_not_created_is_given_up),
@@ -869,6 +903,7 @@ int main(void)
 		TEST_DIRECT(while_waiting_to_retry_packets_are_counted),
 		TEST_DIRECT(a_block_is_handed_back_at_once_when_there_is_nowhere_to_write_it),
 		TEST_DIRECT(drops_told_in_a_lost_buffer_are_told_again),
+		TEST_DIRECT(a_file_that_was_taken_away_is_given_up),
 		TEST_DIRECT(a_full_disk_is_counted_and_recording_resumes),
 		TEST_DIRECT(nothing_is_lost_or_doubled_by_killed_workers),
 		TEST_DIRECT(a_successor_goes_on_in_the_same_file),
