@@ -547,6 +547,8 @@ static bool prepare_direct(struct recorder *rec, const struct fancap_inplace_pla
 	if (gap > 0)
 		put_statistics(rec, gap);
 	stream_flush(&rec->stream);
+	/* With that there is a free record, too. Packing the block instead would have to wait just as long. */
+	(void)stream_await_room(&rec->stream);
 	return !check_failed(rec);
 }
 

@@ -109,6 +109,11 @@ static bool wait_for_slot(struct stream *s)
 	return s->error == 0;
 }
 
+bool stream_await_room(struct stream *s)
+{
+	return wait_for_slot(s);
+}
+
 /* --- what goes out ---------------------------------------------------------------------------------------------- */
 
 /* All staged bytes before n, a whole number of pages, have gone: what is left is carried. */

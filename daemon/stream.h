@@ -67,6 +67,9 @@ void *stream_room(struct stream *stream, uint32_t n);
 /** n bytes were put there: one whole pcapng block. What next says of packets is about those before it. */
 void stream_put(struct stream *stream, uint32_t n);
 
+/** Wait until one more write may be under way. @return false after an error */
+bool stream_await_room(struct stream *stream);
+
 /**
  * Write from where the bytes lie. stream_offset() has been made a multiple of SEGMENT_ALIGN, and so are all lengths and
  * addresses. The memory is the caller's again once the ledger's commit is past what next says when this is called; so

@@ -269,6 +269,18 @@ static void every_packet_is_in_the_file_once(void **state)
 	assert_int_equal(found.delivered, found.packets);
 }
 
+/* Also when more of them come at once than writes may be under way. */
+static void blocks_that_can_be_rewritten_are_not_packed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		record(150);
+	close_and_read();
+	assert_each_once(100 * 150);
+	assert_int_equal(committed().blocks_direct, 100);
+	assert_int_equal(committed().blocks_staged, 0);
+}
+
 static void no_packet_makes_no_file(void **state)
 {
 	(void)state;
@@ -891,6 +903,7 @@ int main(void)
 		TEST(a_segment_renamed_before_the_ledger_knew_is_left),
 		TEST(a_successor_goes_on_in_the_same_file),
 		TEST(a_successor_with_another_filter_begins_a_new_file),
+		TEST_DIRECT(blocks_that_can_be_rewritten_are_not_packed),
 		TEST_DIRECT(every_packet_is_in_the_file_once),
 		TEST_DIRECT(rotation_by_size_keeps_below_it),
 		TEST_DIRECT(rotation_by_time_is_aligned_to_the_clock),
