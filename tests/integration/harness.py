@@ -347,9 +347,11 @@ class Fancapd:
         self.recordings.mkdir()
 
     # --- configuration -----------------------------------------------------------------------------
-    def configure(self, *interfaces: Json, rotate: Json | None = None, **sections: Any) -> None:
-        """Write the configuration. JSON is YAML."""
-        storage: Json = {"directory": str(self.recordings)}
+    def configure(self, *interfaces: Json, rotate: Json | None = None, storage: Json | None = None,
+                  **sections: Any) -> None:
+        """Write the configuration. JSON is YAML. storage: more of that section."""
+        storage = {**({} if storage and "directories" in storage else {"directory": str(self.recordings)}),
+                   **(storage or {})}
         if rotate:
             storage["rotate"] = rotate
         config = {"interfaces": list(interfaces), "storage": storage,
