@@ -6,14 +6,20 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon/paths.h"
 #include "daemon/segment.h"
 
-/* Reserving takes a journal entry, and what is too much has to be given back: neither too little nor too much at a time. */
+/*
+ * Reserving takes a journal entry, and what is too much has to be given back: neither too little nor too much at a time;
+ * and never more than a share of what is free, which others need, too.
+ */
 #define ALLOCATE_BYTES (32u << 20)
+#define ALLOCATE_SHARE 64
+#define ALLOCATE_MIN_BYTES (1u << 20)
 
 int segment_path(char *ret, size_t size, const char *folder, const char *interface, unsigned worker,
 		 uint64_t start_ns, unsigned attempt)
@@ -123,14 +129,32 @@ bool segment_is_there(const struct segment *segment, const char *path)
 	return named.st_ino == own.st_ino && named.st_dev == own.st_dev;
 }
 
+/* How much to reserve beyond what is written; 0: not worth it. */
+static uint64_t allocation(int fd)
+{
+	struct statvfs fs;
+	uint64_t share;
+
+	if (fstatvfs(fd, &fs) < 0)
+		return 0;
+	share = (uint64_t)fs.f_bavail * fs.f_frsize / ALLOCATE_SHARE;
+	if (share < ALLOCATE_MIN_BYTES)
+		return 0;
+	return share < ALLOCATE_BYTES ? share : ALLOCATE_BYTES;
+}
+
 void segment_allocate(struct segment *segment, uint64_t bytes)
 {
+	uint64_t more;
+
 	/* Through the page cache, the file system reserves for itself. */
 	if (bytes <= segment->allocated || !segment_is_direct(segment))
 		return;
-	(void)fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated,
-			(off_t)(bytes - segment->allocated + ALLOCATE_BYTES));
-	segment->allocated = bytes + ALLOCATE_BYTES;
+	more = allocation(segment->fd);
+	if (more > 0)
+		(void)fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated,
+				(off_t)(bytes - segment->allocated + more));
+	segment->allocated = bytes + more;
 }
 
 void segment_close(struct segment *segment)

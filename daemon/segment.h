@@ -55,7 +55,10 @@ bool segment_is_direct(const struct segment *segment);
 /** Whether PATH.part is still this file: nobody has removed it, renamed it, or the folder it is in. Any doubt: it is. */
 bool segment_is_there(const struct segment *segment, const char *path);
 
-/** Reserve blocks up to `bytes` and a good deal more, without making the file longer. A hint: errors are no matter. */
+/**
+ * Reserve blocks up to `bytes` and a good deal more, if there is much free, without making the file longer. A hint: errors
+ * are no matter.
+ */
 void segment_allocate(struct segment *segment, uint64_t bytes);
 
 /** Close it and give up its lock. None open is fine. */
