@@ -613,6 +613,22 @@ static unsigned find_inherited(const struct recorder *rec, uint64_t position)
 	return i;
 }
 
+/*
+ * What a block says before its first packet: it may have been meant for another file. As often as it takes, too: the
+ * length, which stands second in any pcapng block, is never another one.
+ */
+static void renew_statistics(struct recorder *rec, unsigned i)
+{
+	struct ledger_block *record = ledger_block(rec->ledger, i);
+	uint8_t *head = ledger_block_head(rec->ledger, i), renewed[FANCAP_INPLACE_HEAD_BYTES];
+	uint32_t bytes;
+
+	memcpy(&bytes, head + sizeof(bytes), sizeof(bytes));
+	record->extra.statistics = statistics(rec);
+	fancap_pcapng_isb_padded(renewed, bytes, &record->extra.statistics);
+	memcpy(head, renewed, bytes);
+}
+
 static void record_inherited(struct recorder *rec, unsigned i, void *block)
 {
 	struct ledger_block *record = ledger_block(rec->ledger, i);
@@ -626,6 +642,7 @@ static void record_inherited(struct recorder *rec, unsigned i, void *block)
 	if (record->state == LEDGER_BLOCK_REWRITING)
 		rewrite(rec, i, block);
 	if (prepare_direct(rec, &record->plan, true)) {
+		renew_statistics(rec, i);
 		submit_rewritten(rec, i, block);
 		return;
 	}

@@ -205,6 +205,7 @@ static void read_file(const char *path, void *arg)
 {
 	struct reader_statistics last = {0};
 	struct reader_packet packet;
+	uint64_t before = found.packets;
 	struct reader *reader;
 	enum reader_event event;
 	struct stat st;
@@ -218,6 +219,8 @@ static void read_file(const char *path, void *arg)
 			fail_msg("%s: %s", path, reader_error(reader));
 		if (event == READER_PACKET)
 			check_packet(&packet);
+		else /* statistics tell what is in the file up to there */
+			assert_int_equal(last.usrdeliv, found.packets - before);
 	}
 	reader_close(reader);
 	found.files++;
@@ -870,6 +873,47 @@ static void a_successor_with_another_filter_begins_a_new_file(void **state)
 	assert_int_equal(found.delivered, 5);
 }
 
+/* Its statistics counted from the beginning of a file that has been finished meanwhile. */
+static void an_inherited_block_tells_of_the_file_that_it_goes_to(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	ledger_set_kernel(fx.ledger, &(struct fancap_stats){.drops = 9});
+	for (unsigned i = 0; i < 4; i++) {
+		struct test_block block;
+
+		fill_block(&block, 100);
+		place_block(&block);
+	}
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		open_recorder();
+		recorder_block(fx.recorder, ring_block(0), BLOCK_BYTES);
+		fx.position = 1;
+		flush();
+		for (uint64_t position = 1; position < 4; position++)
+			recorder_block(fx.recorder, ring_block(position), BLOCK_BYTES);
+		_exit(0); /* with writes under way */
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	snprintf(fx.settings.filter, sizeof(fx.settings.filter), "udp");
+	open_recorder();
+	for (uint64_t position = committed().block; position < 4; position++)
+		recorder_block(fx.recorder, ring_block(position), BLOCK_BYTES);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+	assert_each_once(400);
+	assert_int_equal(found.delivered, 400);
+	assert_int_equal(found.osdrop, 9);
+	assert_int_equal(found.dropcount, 9);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_DIRECT(name) {"directly_" #name, name, setup_direct, teardown, NULL}
 
@@ -920,6 +964,7 @@ int main(void)
 		TEST_DIRECT(a_full_disk_is_counted_and_recording_resumes),
 		TEST_DIRECT(nothing_is_lost_or_doubled_by_killed_workers),
 		TEST_DIRECT(a_successor_goes_on_in_the_same_file),
+		TEST_DIRECT(an_inherited_block_tells_of_the_file_that_it_goes_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
