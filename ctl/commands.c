@@ -6,6 +6,7 @@
 
 #include "ctl/client.h"
 #include "ctl/output.h"
+#include "ctl/recover.h"
 #include "ctl/report.h"
 #include "varlink/interfaces.h"
 #include "varlink/message.h"
@@ -18,6 +19,8 @@ struct command {
 	const char *argument; ///< an optional one, NULL: takes none
 	const char *help;
 	enum ctl_exit (*run)(const struct ctl *ctl, const char *argument);
+	/** Instead of run: takes one file or more, and --output. files ends with NULL. */
+	enum ctl_exit (*run_files)(const struct ctl *ctl, char *const *files);
 };
 
 static const char *const exit_texts[CTL_EXITS] = {
@@ -38,20 +41,6 @@ static enum ctl_exit call(const struct ctl *ctl, const char *method, json_t *par
 	if (result == CTL_NOT_RUNNING)
 		client_say_not_running(ctl);
 	return result;
-}
-
-/* JSON for programs, in ASCII so that nothing in it can control a terminal; object is taken over. */
-static enum ctl_exit print_json(const struct ctl *ctl, json_t *object)
-{
-	int r = object ? json_dumpf(object, ctl->out, JSON_INDENT(2) | JSON_ENSURE_ASCII) : -1;
-
-	json_decref(object);
-	if (r < 0) {
-		fprintf(ctl->err, "fancapctl: cannot write JSON\n");
-		return CTL_FAILED;
-	}
-	fputc('\n', ctl->out);
-	return CTL_OK;
 }
 
 static enum ctl_exit wrong_answer(const struct ctl *ctl, const char *missing)
@@ -97,7 +86,7 @@ static enum ctl_exit run_status(const struct ctl *ctl, const char *argument)
 	(void)argument;
 	if (result)
 		return result;
-	return ctl->json ? print_json(ctl, status) : print_report(ctl, status, report_status);
+	return ctl->json ? json_print(ctl, status) : print_report(ctl, status, report_status);
 }
 
 static enum ctl_exit run_statistics(const struct ctl *ctl, const char *argument)
@@ -107,7 +96,7 @@ static enum ctl_exit run_statistics(const struct ctl *ctl, const char *argument)
 
 	if (result)
 		return result;
-	return ctl->json ? print_json(ctl, statistics) : print_report(ctl, statistics, report_statistics);
+	return ctl->json ? json_print(ctl, statistics) : print_report(ctl, statistics, report_statistics);
 }
 
 /* {workers: [{interface, worker, ...}]}: the workers of all interfaces in one array; statistics is taken over. */
@@ -136,7 +125,7 @@ static enum ctl_exit print_workers_json(const struct ctl *ctl, json_t *statistic
 		json_decref(all);
 		return wrong_answer(ctl, missing);
 	}
-	return print_json(ctl, json_pack("{s:o}", "workers", all));
+	return json_print(ctl, json_pack("{s:o}", "workers", all));
 }
 
 static enum ctl_exit run_workers(const struct ctl *ctl, const char *argument)
@@ -159,7 +148,7 @@ static enum ctl_exit print_version_json(const struct ctl *ctl, json_t *status)
 					    "pid", json_object_get(status, "pid")) :
 				  json_null();
 
-	return print_json(ctl, json_pack("{s:{s:s, s:s}, s:o}", "fancapctl", "version", PACKAGE_VERSION,
+	return json_print(ctl, json_pack("{s:{s:s, s:s}, s:o}", "fancapctl", "version", PACKAGE_VERSION,
 					 "features", FANCAP_FEATURES, "fancapd", daemon));
 }
 
@@ -190,10 +179,12 @@ static enum ctl_exit run_version(const struct ctl *ctl, const char *argument)
 }
 
 static const struct command commands[] = {
-	{ "status", NULL, "how the daemon and its interfaces are, in short", run_status },
-	{ "statistics", "INTERFACE", "what became of every packet, by interface and worker", run_statistics },
-	{ "workers", "INTERFACE", "the workers: process, CPU, ring", run_workers },
-	{ "version", NULL, "the versions of fancapctl and of the daemon that runs", run_version },
+	{ "status", NULL, "how the daemon and its interfaces are, in short", run_status, NULL },
+	{ "statistics", "INTERFACE", "what became of every packet, by interface and worker", run_statistics, NULL },
+	{ "workers", "INTERFACE", "the workers: process, CPU, ring", run_workers, NULL },
+	{ "version", NULL, "the versions of fancapctl and of the daemon that runs", run_version, NULL },
+	{ "recover", "FILE...", "make whole files of torn ones: FILE.part to FILE, others to FILE.recovered.pcapng", NULL,
+	  recover_files },
 };
 
 /* --- running them ------------------------------------------------------------------------------------- */
@@ -206,6 +197,27 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
+static enum ctl_exit wrong_arguments(const struct ctl *ctl, const struct command *command, const char *takes)
+{
+	fprintf(ctl->err, "fancapctl: %s takes %s; see fancapctl --help\n", command->name, takes);
+	return CTL_USAGE;
+}
+
+static enum ctl_exit check_arguments(const struct ctl *ctl, const struct command *command, int n)
+{
+	if (command->run_files && n == 0)
+		return wrong_arguments(ctl, command, "one file at least");
+	if (command->run_files && ctl->output && n > 1)
+		return wrong_arguments(ctl, command, "one file only with --output");
+	if (command->run_files)
+		return CTL_OK;
+	if (ctl->output)
+		return wrong_arguments(ctl, command, "no --output");
+	if (n > (command->argument ? 1 : 0))
+		return wrong_arguments(ctl, command, command->argument ? "one argument at most" : "no argument");
+	return CTL_OK;
+}
+
 enum ctl_exit commands_run(const struct ctl *ctl, int argc, char **argv)
 {
 	const struct command *command = command_find(argv[0]);
@@ -215,13 +227,14 @@ enum ctl_exit commands_run(const struct ctl *ctl, int argc, char **argv)
 		fprintf(ctl->err, "fancapctl: unknown command '%s'; see fancapctl --help\n", argv[0]);
 		return CTL_USAGE;
 	}
-	if (argc > (command->argument ? 2 : 1)) {
-		fprintf(ctl->err, "fancapctl: %s takes %s; see fancapctl --help\n", command->name,
-			command->argument ? "one argument at most" : "no argument");
-		return CTL_USAGE;
-	}
+	result = check_arguments(ctl, command, argc - 1);
+	if (result)
+		return result;
 
-	result = command->run(ctl, argc > 1 ? argv[1] : NULL);
+	if (command->run_files)
+		result = command->run_files(ctl, argv + 1);
+	else
+		result = command->run(ctl, argc > 1 ? argv[1] : NULL);
 	/* A full disk or a closed pipe must not pass for success. */
 	if ((fflush(ctl->out) != 0 || ferror(ctl->out)) && !result) {
 		fprintf(ctl->err, "fancapctl: cannot write: %s\n", strerror(errno));
@@ -236,8 +249,11 @@ void commands_help(FILE *out)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		char usage[64];
 
-		snprintf(usage, sizeof(usage), commands[i].argument ? "%s [%s]" : "%s", commands[i].name,
-			 commands[i].argument);
+		if (!commands[i].argument)
+			snprintf(usage, sizeof(usage), "%s", commands[i].name);
+		else
+			snprintf(usage, sizeof(usage), commands[i].run ? "%s [%s]" : "%s %s", commands[i].name,
+				 commands[i].argument);
 		fprintf(out, "  %-24s%s\n", usage, commands[i].help);
 	}
 	fprintf(out, "\nExit codes:\n");

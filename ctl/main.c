@@ -18,6 +18,7 @@ enum {
 	OPTION_SOCKET,
 	OPTION_JSON,
 	OPTION_TIMEOUT,
+	OPTION_OUTPUT,
 	OPTION_HELP,
 	OPTION_VERSION,
 	OPTIONS
@@ -29,6 +30,7 @@ static const struct option_row options[OPTIONS] = {
 	[OPTION_JSON] = { { "json", no_argument, NULL, 'j' }, NULL, "JSON for programs, exact numbers" },
 	[OPTION_TIMEOUT] = { { "timeout", required_argument, NULL, 't' }, "SECONDS",
 			     "how long to wait for the daemon; default: 10" },
+	[OPTION_OUTPUT] = { { "output", required_argument, NULL, 'o' }, "FILE", "recover: what to write" },
 	[OPTION_HELP] = { { "help", no_argument, NULL, 'h' }, NULL, "print this" },
 	[OPTION_VERSION] = { { "version", no_argument, NULL, 'V' }, NULL, "print version and features" },
 };
@@ -72,13 +74,13 @@ static bool timeout_parse(const char *text, unsigned *ret_ms)
 
 int main(int argc, char **argv)
 {
-	struct ctl ctl = { CTL_DEFAULT_SOCKET, CTL_DEFAULT_TIMEOUT_MS, false, stdout, stderr };
+	struct ctl ctl = { CTL_DEFAULT_SOCKET, CTL_DEFAULT_TIMEOUT_MS, false, NULL, stdout, stderr };
 	struct option table[OPTIONS + 1] = { { 0 } };
 	int option;
 
 	for (size_t i = 0; i < OPTIONS; i++)
 		table[i] = options[i].option;
-	while ((option = getopt_long(argc, argv, "s:jt:hV", table, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "s:jt:o:hV", table, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			ctl.socket = optarg;
@@ -89,6 +91,9 @@ int main(int argc, char **argv)
 		case 't':
 			if (!timeout_parse(optarg, &ctl.timeout_ms))
 				return CTL_USAGE;
+			break;
+		case 'o':
+			ctl.output = optarg;
 			break;
 		case 'h':
 			return print_help();

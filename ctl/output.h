@@ -2,10 +2,13 @@
 #ifndef CTL_OUTPUT_H
 #define CTL_OUTPUT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "ctl/ctl.h"
 
 /** A column of a table for people. */
 struct column {
@@ -24,6 +27,7 @@ void table_free(struct table *table);
 void table_text(struct table *table, const char *text);
 void table_count(struct table *table, uint64_t count);	///< 1,234,567
 void table_bytes(struct table *table, uint64_t bytes);	///< 1.2 MiB
+void table_duration(struct table *table, uint64_t duration_ns); ///< 1.2 ms
 void table_percent(struct table *table, uint64_t part, uint64_t whole); ///< 1.23, with bounds: <0.01
 void table_format(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -43,5 +47,8 @@ void time_print(FILE *out, uint64_t time_ns);
 
 /** "1h 2min 3s" */
 void duration_print(FILE *out, uint64_t duration_ns);
+
+/** JSON for programs, in ASCII so that nothing in it can control a terminal. @param object NULL or taken over */
+enum ctl_exit json_print(const struct ctl *ctl, json_t *object);
 
 #endif

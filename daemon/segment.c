@@ -145,16 +145,20 @@ static uint64_t allocation(int fd)
 
 void segment_allocate(struct segment *segment, uint64_t bytes)
 {
-	uint64_t more;
+	uint64_t more, end;
 
 	/* Through the page cache, the file system reserves for itself. */
 	if (bytes <= segment->allocated || !segment_is_direct(segment))
 		return;
 	more = allocation(segment->fd);
+	end = bytes + more;
+	/* What will not be written must not weigh on a budget, nor fill a disk. */
+	if (segment->limit != 0 && end > segment->limit)
+		end = bytes > segment->limit ? bytes : segment->limit;
 	if (more > 0)
 		(void)fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated,
-				(off_t)(bytes - segment->allocated + more));
-	segment->allocated = bytes + more;
+				(off_t)(end - segment->allocated));
+	segment->allocated = end;
 }
 
 void segment_close(struct segment *segment)

@@ -40,13 +40,12 @@ static const char *name_shown(const struct fancap_capfile *file)
 
 int capfile_damaged(struct fancap_capfile *file, const char *format, ...)
 {
-	char text[sizeof(file->error.text)];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(file->damage, sizeof(file->damage), format, args);
 	va_end(args);
-	fancap_error_set(&file->error, "%s: offset %" PRIu64 ": %s", name_shown(file), file->offset, text);
+	fancap_error_set(&file->error, "%s: offset %" PRIu64 ": %s", name_shown(file), file->offset, file->damage);
 	file->failed = -EBADMSG;
 	return -EBADMSG;
 }
@@ -57,6 +56,15 @@ static int failed(struct fancap_capfile *file, int r, const char *what)
 	/* A signal passes. */
 	file->failed = r == -EINTR ? 0 : r;
 	return r;
+}
+
+/* A disk's error is of use with its place only. */
+static int read_failed(struct fancap_capfile *file, int r)
+{
+	char what[48];
+
+	snprintf(what, sizeof(what), "reading at offset %" PRIu64, file->offset + (file->to - file->from));
+	return failed(file, r, what);
 }
 
 /* --- the buffer ---------------------------------------------------------------------------------- */
@@ -92,7 +100,7 @@ static ssize_t buffer_fill(struct fancap_capfile *file, size_t n)
 		ssize_t got = read(file->fd, file->buf + file->to, file->room - file->to);
 
 		if (got < 0)
-			return failed(file, -errno, "reading");
+			return read_failed(file, -errno);
 		if (got == 0)
 			break;
 		file->to += (size_t)got;

@@ -34,14 +34,6 @@ struct body {
 	uint32_t n;
 };
 
-struct option {
-	uint16_t code;
-	uint16_t n;
-	const uint8_t *value;
-};
-
-typedef int option_take(struct fancap_capfile *file, const struct option *option, void *result);
-
 static uint64_t padded(uint64_t n)
 {
 	return (n + 3) & ~UINT64_C(3);
@@ -49,11 +41,13 @@ static uint64_t padded(uint64_t n)
 
 /* --- options ---------------------------------------------------------------------------------------- */
 
-/* Give each option to take(). The list may end without opt_endofopt, but not within an option. */
-static int options_walk(struct fancap_capfile *file, struct body rest, option_take *take, void *result)
+int capfile_options_walk(struct fancap_capfile *file, const uint8_t *p, uint32_t n, capfile_option_take *take,
+			 void *result)
 {
+	struct body rest = {p, n};
+
 	while (rest.n != 0) {
-		struct option option;
+		struct capfile_option option;
 		int r;
 
 		if (rest.n < 4)
@@ -75,7 +69,7 @@ static int options_walk(struct fancap_capfile *file, struct body rest, option_ta
 	return 0;
 }
 
-static int option_size(struct fancap_capfile *file, const struct option *option, uint16_t n,
+static int option_size(struct fancap_capfile *file, const struct capfile_option *option, uint16_t n,
 		       const char *name)
 {
 	if (option->n == n)
@@ -83,7 +77,7 @@ static int option_size(struct fancap_capfile *file, const struct option *option,
 	return capfile_damaged(file, "%s of %u bytes: it has %u", name, option->n, n);
 }
 
-static int take_interface_option(struct fancap_capfile *file, const struct option *option, void *result)
+static int take_interface_option(struct fancap_capfile *file, const struct capfile_option *option, void *result)
 {
 	struct capfile_interface *interface = result;
 	int r = 0;
@@ -110,7 +104,7 @@ static int take_interface_option(struct fancap_capfile *file, const struct optio
 	return r;
 }
 
-static int take_packet_option(struct fancap_capfile *file, const struct option *option, void *result)
+static int take_packet_option(struct fancap_capfile *file, const struct capfile_option *option, void *result)
 {
 	uint32_t *fcs_bytes = result, n;
 
@@ -199,7 +193,7 @@ static int take_interface(struct fancap_capfile *file, struct body body, struct 
 	interface->linktype = capfile_get16(file, body.p);
 	interface->snaplen = capfile_get32(file, body.p + 4);
 	interface->tsresol = TSRESOL_DEFAULT;
-	return options_walk(file, (struct body){body.p + 8, body.n - 8}, take_interface_option, interface);
+	return capfile_options_walk(file, body.p + 8, body.n - 8, take_interface_option, interface);
 }
 
 static const struct capfile_interface *interface_find(struct fancap_capfile *file, uint32_t id)
@@ -229,7 +223,7 @@ static int take_timed(struct fancap_capfile *file, struct body body, uint32_t id
 	const struct capfile_interface *interface = interface_find(file, id);
 	struct fancap_capfile_packet packet = {.data = body.p + 20, .offset = file->offset};
 	uint32_t fcs_bytes, data_bytes;
-	struct body rest;
+	const uint8_t *options;
 
 	if (interface == NULL)
 		return -EBADMSG;
@@ -241,8 +235,8 @@ static int take_timed(struct fancap_capfile *file, struct body body, uint32_t id
 	    packet_time(file, interface, body.p + 4, &packet.time_ns) < 0)
 		return -EBADMSG;
 	data_bytes = (uint32_t)padded(packet.caplen);
-	rest = (struct body){packet.data + data_bytes, body.n - 20 - data_bytes};
-	if (options_walk(file, rest, take_packet_option, &fcs_bytes) < 0 ||
+	options = packet.data + data_bytes;
+	if (capfile_options_walk(file, options, body.n - 20 - data_bytes, take_packet_option, &fcs_bytes) < 0 ||
 	    capfile_packet_check(file, &packet, fcs_bytes) < 0)
 		return -EBADMSG;
 	*ret = packet;
@@ -358,26 +352,39 @@ static int block_peek(struct fancap_capfile *file, uint32_t *ret_type, struct bo
 	return 1;
 }
 
-int capfile_pcapng_next(struct fancap_capfile *file, struct fancap_capfile_packet *ret)
+int capfile_pcapng_block(struct fancap_capfile *file, struct capfile_block *ret)
 {
 	const struct block_row *row;
 	struct body body;
-	uint32_t type = 0;
 	int r;
 
-	for (;;) {
-		capfile_consume(file);
-		r = block_peek(file, &type, &body);
-		if (r <= 0)
-			return r;
-		row = row_find(type);
-		if (row == NULL)
-			continue;
-		if (body.n < row->body_bytes)
-			return capfile_damaged(file, "a block of type %" PRIu32 " with %" PRIu32 " bytes in it: "
-					       "%" PRIu32 " at least", type, body.n, row->body_bytes);
-		r = row->take(file, body, ret);
-		if (r != 0)
-			return r;
-	}
+	capfile_consume(file);
+	r = block_peek(file, &ret->type, &body);
+	if (r <= 0)
+		return r;
+	row = row_find(ret->type);
+	ret->body = body.p;
+	ret->n = body.n;
+	ret->is_packet = false;
+	if (row == NULL)
+		return 1;
+	if (body.n < row->body_bytes)
+		return capfile_damaged(file, "a block of type %" PRIu32 " with %" PRIu32 " bytes in it: "
+				       "%" PRIu32 " at least", ret->type, body.n, row->body_bytes);
+	r = row->take(file, body, &ret->packet);
+	ret->is_packet = r == 1;
+	return r < 0 ? r : 1;
+}
+
+int capfile_pcapng_next(struct fancap_capfile *file, struct fancap_capfile_packet *ret)
+{
+	struct capfile_block block;
+	int r;
+
+	do
+		r = capfile_pcapng_block(file, &block);
+	while (r == 1 && !block.is_packet);
+	if (r == 1)
+		*ret = block.packet;
+	return r;
 }

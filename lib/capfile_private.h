@@ -25,6 +25,7 @@ struct fancap_capfile {
 	char *name;
 	struct fancap_error error; ///< of failed
 	int failed;		   ///< -errno that ended the file, or 0
+	char damage[160];	   ///< of failed -EBADMSG: what is wrong, without the place
 
 	uint8_t *buf;
 	size_t room;
@@ -73,6 +74,32 @@ int capfile_packet_check(struct fancap_capfile *file, struct fancap_capfile_pack
 
 int capfile_pcap_start(struct fancap_capfile *file);
 int capfile_pcapng_next(struct fancap_capfile *file, struct fancap_capfile_packet *ret);
+
+/** A block of a pcapng file, without its frame. */
+struct capfile_block {
+	uint32_t type;
+	const uint8_t *body; ///< until the next call
+	uint32_t n;
+	bool is_packet;
+	struct fancap_capfile_packet packet; ///< of a packet block
+};
+
+/** The next block, of any type; it ends at file->offset + file->pending. @return as fancap_capfile_next() */
+int capfile_pcapng_block(struct fancap_capfile *file, struct capfile_block *ret);
+
+/** An option of a block. */
+struct capfile_option {
+	uint16_t code;
+	uint16_t n;
+	const uint8_t *value;
+};
+
+/** @return 0; -EBADMSG by capfile_damaged(), which ends the walk */
+typedef int capfile_option_take(struct fancap_capfile *file, const struct capfile_option *option, void *result);
+
+/** Give each option to take(). The list may end without opt_endofopt, but not within an option. */
+int capfile_options_walk(struct fancap_capfile *file, const uint8_t *p, uint32_t n, capfile_option_take *take,
+			 void *result);
 
 static inline uint16_t capfile_get16(const struct fancap_capfile *file, const uint8_t *p)
 {

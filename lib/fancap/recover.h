@@ -40,14 +40,14 @@ enum fancap_recover_mode {
  * @param total bytes at most; may become less, never more
  * @return true to go on; false: end with -ECANCELED, as if it had been killed
  */
-typedef bool fancap_recover_progress(void *arg, uint64_t done, uint64_t total);
+typedef bool (*fancap_recover_progress)(void *arg, uint64_t done, uint64_t total);
 
 /** How to recover. Zeroed: a copy, without progress. */
 struct fancap_recover_options {
 	enum fancap_recover_mode mode;
 	bool needed_only;  ///< make no copy of a file that is whole and closed
 	uint64_t cut_max;  ///< in place: bytes, trailing zeros not counted; 0: FANCAP_RECOVER_CUT_MAX, UINT64_MAX: any
-	fancap_recover_progress *progress; ///< or NULL
+	fancap_recover_progress progress; ///< or NULL
 	void *arg;	   ///< of progress
 };
 

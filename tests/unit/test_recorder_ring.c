@@ -19,6 +19,7 @@
 #include "fancap/stats.h"
 #include "tests/tools/reader.h"
 #include "tests/unit/folder.h"
+#include "tests/unit/ledgers.h"
 #include "tests/unit/netns.h"
 
 #define BLOCKS 6u
@@ -78,9 +79,10 @@ static void setup(enum config_writer writer)
 	if (fancap_group_open(&group, &fx.group, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(fancap_ring_map(&fx.ring, fx.group.fds[0], &fx.geometry), 0);
-	fx.ledger = ledger_map(BLOCK_BYTES);
+	fx.ledger = ledger_make(BLOCK_BYTES, NULL);
 	fx.params = (struct recorder_params){
-		.folders = (const char *const *)&fx.folder, .n_folders = 1, .interface = "rr1", .linktype = 1, .log = {"rr1", 0}};
+		.folders = (const char *const *)&fx.folder, .n_folders = 1, .interface = "rr1", .linktype = 1, .mailbox_fd = -1,
+		.log = {"rr1", 0}};
 	fx.settings = (struct recorder_settings){.writer = writer, .snaplen = SNAPLEN, .rotate_size_bytes = 5u << 20};
 	assert_int_equal(recorder_open(&fx.params, &fx.settings, fx.ledger, &fx.recorder), 0);
 	assert_int_equal(fancap_group_gate_open(&fx.group, &everything, &err), 0);

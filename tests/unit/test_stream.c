@@ -17,6 +17,7 @@
 
 #include "daemon/stream.h"
 #include "folder.h"
+#include "ledgers.h"
 
 #define FILE_MAX (24u << 20)
 #define RECORDS_MAX 40000u
@@ -204,7 +205,7 @@ static int setup(void **state)
 	memset(&fx, 0, sizeof(fx));
 	memset(&hand, 0, sizeof(hand));
 	fx.folder = folder_make();
-	fx.ledger = ledger_map(1u << 16);
+	fx.ledger = ledger_make(1u << 16, NULL);
 	fx.expected = malloc(FILE_MAX);
 	fx.memory = mmap(NULL, FILE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_non_null(fx.expected);
