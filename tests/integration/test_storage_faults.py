@@ -274,7 +274,7 @@ def test_another_disk_stands_in_for_one_that_fails(fancapd: Fancapd, link: Link,
     wait_for_worker_in(recording, 0, two[0])
     wait_for_worker_in(recording, 1, two[1])
     assert not list(two[1].rglob("*-w0-*"))
-    disk.fail(errno.EIO)
+    disk.fail(errno.EIO, "write")
     wait_for_worker_in(recording, 0, two[1])
     discarded = recording.total()["packets_discarded"]
     assert discarded > 0  # what was on its way
