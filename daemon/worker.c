@@ -305,8 +305,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	ledger_beat(w->params->ledger, clock_monotonic_ns());
+	recorder_check(w->recorder);
 	if (!fancap_ring_block_ready(&w->ring, w->ring.next))
 		recorder_tick(w->recorder, clock_realtime_ns());
+	release_done(w);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
