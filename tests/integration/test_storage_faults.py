@@ -276,8 +276,7 @@ def test_another_disk_stands_in_for_one_that_fails(fancapd: Fancapd, link: Link,
     assert not list(two[1].rglob("*-w0-*"))
     disk.fail(errno.EIO, "write")
     wait_for_worker_in(recording, 0, two[1])
-    discarded = recording.total()["packets_discarded"]
-    assert discarded > 0  # what was on its way
+    # What was on its way is discarded: at times that is the closing statistics, and no packet.
     wait_for_worker_in(recording, 0, two[1])
     disk.heal()
     wait_for_worker_in(recording, 0, two[0])
