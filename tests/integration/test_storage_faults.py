@@ -276,7 +276,8 @@ def test_another_disk_stands_in_for_one_that_fails(fancapd: Fancapd, link: Link,
     assert not list(two[1].rglob("*-w0-*"))
     disk.fail(errno.EIO, "write")
     wait_for_worker_in(recording, 0, two[1])
-    # What was on its way is discarded: at times that is the closing statistics, and no packet.
+    # What was on its way: at first that may be the closing statistics, and no packet.
+    wait_until(lambda: recording.total()["packets_discarded"] > 0, "packets discarded")
     wait_for_worker_in(recording, 0, two[1])
     disk.heal()
     wait_for_worker_in(recording, 0, two[0])
