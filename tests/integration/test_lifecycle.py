@@ -302,7 +302,7 @@ def test_worker_has_no_privileges(fancapd: Fancapd, link: Link) -> None:
         status = read_proc_status(worker["pid"])
         for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
             assert int(status[name], 16) == 0, name
-        assert status["NoNewPrivs"] == "1"
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
     fancapd.stop()
 
 
