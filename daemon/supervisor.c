@@ -8,10 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/activation.h"
 #include "daemon/capture.h"
 #include "daemon/child.h"
 #include "daemon/clock.h"
 #include "daemon/control.h"
+#include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/notify.h"
@@ -32,6 +34,7 @@ struct supervisor {
 	struct event_base *base;
 	struct event *signals[4];
 	struct event *second_event, *settle_event, *kill_event;
+	struct identity identity;
 	struct control *control;
 	struct child_owner owner;
 	struct capture *captures; /* one per interface */
@@ -399,11 +402,14 @@ static int open_control(struct supervisor *sup, struct fancap_error *err)
 {
 	const struct control_options options = {
 		.path = sup->config->control.socket,
-		.listen_fd = -1,
-		.group = (gid_t)-1,
+		.listen_fd = activation_control(err),
+		.owner = sup->identity.uid,
+		.group = sup->identity.gid,
 		.source = {.snapshot = snapshot, .status = fill_status, .arg = sup},
 	};
 
+	if (options.listen_fd < 0 && options.listen_fd != -ENOENT)
+		return options.listen_fd;
 	return control_open(sup->base, &options, &sup->control, err);
 }
 
@@ -464,9 +470,15 @@ static int supervisor_open(struct supervisor *sup)
 		.arg = sup,
 	};
 	if (r == 0)
+		r = identity_find(sup->config, &sup->identity, &err);
+	if (r == 0)
 		r = open_control(sup, &err);
 	if (r == 0)
+		r = identity_assume(&sup->identity, sup->config, &err);
+	if (r == 0)
 		r = open_captures(sup, &err);
+	if (r == 0)
+		r = identity_settle(&sup->identity, &err);
 	if (r == 0)
 		r = start_children(sup, &err);
 	if (r < 0)
