@@ -352,9 +352,23 @@ static void count_rollovers(const struct capture *capture, unsigned worker, stru
 	counters->ring_rollovers_failed = stats.failed;
 }
 
+static void count_recorded(const struct ledger_commit *commit, struct statistics_counters *counters)
+{
+	counters->packets_written = commit->packets_written;
+	counters->bytes_written = commit->bytes_written;
+	for (int i = 0; i < DISCARD_REASONS; i++)
+		counters->discarded_by_reason[i] = commit->discarded[i];
+	counters->blocks_direct = commit->blocks_direct;
+	counters->blocks_staged = commit->blocks_staged;
+	counters->writes = commit->writes;
+	counters->write_ns = commit->write_ns;
+	counters->write_max_ns = commit->write_max_ns;
+}
+
 void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
 {
 	struct capture_ring *ring = &capture->rings[worker];
+	const struct ledger_writer writer = ledger_writer(ring->ledger);
 	struct statistics_counters *counters = &ret->counters;
 	struct ledger_commit commit;
 
@@ -364,14 +378,15 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
 	ret->cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[worker] : -1;
 	ret->ring_blocks = capture->geometry.req.tp_block_nr;
 	ret->ring_blocks_used = ledger_blocks_held(ring->ledger);
+	ret->ring_blocks_used_max = ledger_blocks_used_max(ring->ledger);
+	ret->io_uring = writer.io_uring;
+	ret->has_file = writer.folder != LEDGER_NO_FOLDER;
+	ret->direct_io = writer.o_direct;
 	counters->packets_seen = ring->kernel.packets;
 	counters->packets_dropped = ring->kernel.drops;
 	counters->ring_freezes = ring->kernel.freezes;
 	count_rollovers(capture, worker, counters);
-	counters->packets_written = commit.packets_written;
-	counters->bytes_written = commit.bytes_written;
-	for (int i = 0; i < DISCARD_REASONS; i++)
-		counters->discarded_by_reason[i] = commit.discarded[i];
+	count_recorded(&commit, counters);
 }
 
 uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)

@@ -19,6 +19,9 @@
 /* Hardware time stamps take CAP_NET_ADMIN, fanout mode ebpf CAP_BPF. */
 #define KEPT_TO_OPEN (KEPT | MASK(CAP_NET_ADMIN) | MASK(CAP_BPF))
 
+/* What giving files away takes at most: see finish_capabilities(). */
+#define KEPT_TO_GIVE (MASK(CAP_CHOWN) | MASK(CAP_FOWNER) | MASK(CAP_DAC_OVERRIDE))
+
 #define DIRECTORY_MODE 0750
 #define PARENT_MODE 0755 /* the user has to get through */
 
@@ -79,6 +82,7 @@ static int change_ids(const struct identity *identity)
 
 int identity_assume(const struct identity *identity, const struct config *config, struct fancap_error *err)
 {
+	bool gives = config->storage.owner != NULL || config->storage.group != NULL;
 	int r = 0;
 
 	if (identity->user == NULL)
@@ -89,15 +93,15 @@ int identity_assume(const struct identity *identity, const struct config *config
 		return r;
 	r = change_ids(identity);
 	if (r == 0)
-		r = privileges_drop_but(KEPT_TO_OPEN);
+		r = privileges_drop_but(KEPT_TO_OPEN | (gives ? KEPT_TO_GIVE : 0));
 	if (r < 0)
 		fancap_error_set(err, "cannot become user '%s': %s", identity->user, strerror(-r));
 	return r;
 }
 
-int identity_settle(const struct identity *identity, struct fancap_error *err)
+int identity_settle(const struct identity *identity, uint64_t keepers, struct fancap_error *err)
 {
-	int r = identity->user != NULL ? privileges_drop_but(KEPT) : 0;
+	int r = identity->user != NULL ? privileges_drop_but(KEPT | keepers) : 0;
 
 	if (r < 0)
 		fancap_error_set(err, "cannot drop capabilities: %s", strerror(-r));

@@ -23,8 +23,8 @@ int identity_find(const struct config *config, struct identity *ret, struct fanc
 
 /**
  * Become the user, for good, and all processes we make as well. Storage directories that are missing are made first and
- * given to it: it may not be able to make them. Of root's capabilities those that opening sockets and rings may take are
- * left, and none about files.
+ * given to it: it may not be able to make them. Of root's capabilities those are left that opening sockets and rings may
+ * take; those about files only if finished files are to be given away (storage.owner, storage.group).
  *
  * Does nothing without a user. Files are opened as the user from here on, the configuration at a reload as well.
  *
@@ -33,11 +33,12 @@ int identity_find(const struct config *config, struct identity *ret, struct fanc
 int identity_assume(const struct identity *identity, const struct config *config, struct fancap_error *err);
 
 /**
- * All is open that the configuration asks for: keep CAP_NET_RAW only, for rings and filters to come. Does nothing without a
- * user.
+ * All is open that the configuration asks for: keep CAP_NET_RAW only, for rings and filters to come, and what the storage
+ * keepers to come need. Does nothing without a user.
  *
+ * @param keepers a mask
  * @return 0 or -errno
  */
-int identity_settle(const struct identity *identity, struct fancap_error *err);
+int identity_settle(const struct identity *identity, uint64_t keepers, struct fancap_error *err);
 
 #endif

@@ -17,6 +17,7 @@
 #define COMMIT_WORDS (sizeof(struct ledger_commit) / sizeof(uint64_t))
 
 _Static_assert(sizeof(struct ledger_commit) % sizeof(uint64_t) == 0, "a commit is words");
+_Static_assert(sizeof(struct ledger_writer) == sizeof(uint64_t), "stored at once, without a lock");
 
 /* Members are grouped by who writes them, a cache line (or more) each. Rows follow. */
 struct ledger {
@@ -29,6 +30,7 @@ struct ledger {
 	/* the worker: twice per block */
 	_Alignas(CACHE_LINE) _Atomic uint64_t attempt;
 	_Atomic uint32_t blocks_held;
+	_Atomic uint32_t blocks_used_max;
 	/* the supervisor: once a second */
 	_Alignas(CACHE_LINE) _Atomic uint64_t kernel_drops;
 	_Atomic uint64_t kernel_reads;
@@ -36,17 +38,12 @@ struct ledger {
 	_Atomic uint64_t crash_position;
 	_Atomic uint64_t crash_count;
 	/* the worker: once per segment */
-	_Alignas(CACHE_LINE) _Atomic uint32_t writer;
+	_Alignas(CACHE_LINE) _Atomic struct ledger_writer writer;
 	char segment_path[LEDGER_PATH_MAX];
 	/* the worker: per block rewritten in place */
 	_Alignas(CACHE_LINE) struct ledger_block blocks[LEDGER_WRITES_MAX];
 	_Alignas(PAGE) uint8_t heads[LEDGER_WRITES_MAX][FANCAP_INPLACE_HEAD_BYTES];
 	_Alignas(CACHE_LINE) struct fancap_inplace_row rows[];
-};
-
-enum {
-	WRITER_IO_URING = 1,
-	WRITER_O_DIRECT = 2,
 };
 
 struct ledger *ledger_map(uint32_t block_bytes)
@@ -63,6 +60,7 @@ struct ledger *ledger_map(uint32_t block_bytes)
 	ledger->rows_max = rows;
 	atomic_store_explicit(&ledger->attempt, LEDGER_NO_BLOCK, memory_order_relaxed);
 	atomic_store_explicit(&ledger->crash_position, LEDGER_NO_BLOCK, memory_order_relaxed);
+	ledger_set_writer(ledger, (struct ledger_writer){.folder = LEDGER_NO_FOLDER});
 	return ledger;
 }
 
@@ -159,6 +157,16 @@ uint32_t ledger_blocks_held(const struct ledger *ledger)
 	return atomic_load_explicit(&ledger->blocks_held, memory_order_relaxed);
 }
 
+void ledger_set_blocks_used_max(struct ledger *ledger, uint32_t blocks)
+{
+	atomic_store_explicit(&ledger->blocks_used_max, blocks, memory_order_relaxed);
+}
+
+uint32_t ledger_blocks_used_max(const struct ledger *ledger)
+{
+	return atomic_load_explicit(&ledger->blocks_used_max, memory_order_relaxed);
+}
+
 struct ledger_block *ledger_block(struct ledger *ledger, unsigned i)
 {
 	return &ledger->blocks[i];
@@ -181,14 +189,10 @@ uint32_t ledger_rows_max(const struct ledger *ledger)
 
 void ledger_set_writer(struct ledger *ledger, struct ledger_writer writer)
 {
-	atomic_store_explicit(&ledger->writer,
-			      (writer.io_uring ? WRITER_IO_URING : 0u) | (writer.o_direct ? WRITER_O_DIRECT : 0u),
-			      memory_order_relaxed);
+	atomic_store_explicit(&ledger->writer, writer, memory_order_relaxed);
 }
 
 struct ledger_writer ledger_writer(const struct ledger *ledger)
 {
-	uint32_t bits = atomic_load_explicit(&ledger->writer, memory_order_relaxed);
-
-	return (struct ledger_writer){(bits & WRITER_IO_URING) != 0, (bits & WRITER_O_DIRECT) != 0};
+	return atomic_load_explicit(&ledger->writer, memory_order_relaxed);
 }

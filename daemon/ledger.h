@@ -108,6 +108,10 @@ bool ledger_block_is_poison(const struct ledger *ledger, uint64_t position);
 void ledger_set_blocks_held(struct ledger *ledger, uint32_t blocks);
 uint32_t ledger_blocks_held(const struct ledger *ledger);
 
+/** Worker: the most ring blocks that were in use at once, over all workers this ring has had. Anybody may read it. */
+void ledger_set_blocks_used_max(struct ledger *ledger, uint32_t blocks);
+uint32_t ledger_blocks_used_max(const struct ledger *ledger);
+
 /** Worker: the i-th record of a rewritten block, i < LEDGER_WRITES_MAX. */
 struct ledger_block *ledger_block(struct ledger *ledger, unsigned i);
 /** Worker: FANCAP_INPLACE_HEAD_BYTES, aligned to as much: what the file gets in place of that block's first page. */
@@ -121,7 +125,11 @@ uint32_t ledger_rows_max(const struct ledger *ledger);
 struct ledger_writer {
 	bool io_uring; ///< else pwrite
 	bool o_direct; ///< of the latest segment
+	uint16_t io_uring_error; ///< errno that io_uring was refused to the worker with, 0: it was not
+	int32_t folder;		 ///< of the latest segment: which of the recorder's; LEDGER_NO_FOLDER
 };
+#define LEDGER_NO_FOLDER (-1) ///< there was none yet
+
 void ledger_set_writer(struct ledger *ledger, struct ledger_writer writer);
 struct ledger_writer ledger_writer(const struct ledger *ledger);
 

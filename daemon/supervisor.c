@@ -18,6 +18,7 @@
 #include "daemon/messages.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
+#include "daemon/storage.h"
 #include "daemon/supervisor.h"
 
 /* From the gate's closing to the last look at the kernel's counters: packets that were past the filter arrive. */
@@ -41,11 +42,14 @@ struct supervisor {
 	size_t n_captures;
 	struct child *children; /* of all captures, in order */
 	size_t n_children;
+	struct storage storage;
+	struct storage_status storage_status; /* as last asked for */
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
 	uint64_t started_ns;
 	unsigned seconds;
 	uint64_t drops_logged;
+	bool *cached_logged; /* one per storage directory: that it is written through the page cache */
 	int exit_code;
 };
 
@@ -71,9 +75,9 @@ static void count_interface(struct supervisor *sup, size_t index, size_t first_c
 		const struct child *child = &sup->children[first_child + i];
 
 		capture_count(capture, i, &ret->workers[i]);
-		ret->workers[i].pid = child->pid;
-		ret->workers[i].state = child->pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
-		ret->workers[i].counters.worker_restarts = child->restarts;
+		ret->workers[i].pid = child->process.pid;
+		ret->workers[i].state = child->process.pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
+		ret->workers[i].counters.worker_restarts = child->process.restarts;
 	}
 }
 
@@ -101,8 +105,9 @@ static struct statistics *snapshot(void *arg)
 
 static void fill_status(void *arg, struct control_status *ret)
 {
-	const struct supervisor *sup = arg;
+	struct supervisor *sup = arg;
 
+	storage_read(&sup->storage, &sup->storage_status);
 	*ret = (struct control_status){
 		.version = PACKAGE_VERSION,
 		.state = sup->state,
@@ -110,6 +115,12 @@ static void fill_status(void *arg, struct control_status *ret)
 		.started_ns = sup->started_ns,
 		.config_path = sup->config_path,
 		.socket_path = sup->config->control.socket,
+		.storage = {
+			.keeper_pid = sup->storage.process.pid,
+			.keeper_restarts = sup->storage.process.restarts,
+			.directories = sup->config->storage.directories,
+			.status = &sup->storage_status,
+		},
 	};
 }
 
@@ -126,6 +137,26 @@ static void log_drops(struct supervisor *sup, const struct statistics_counters *
 	sup->drops_logged = total->packets_dropped;
 }
 
+static struct ledger_writer writer_of(const struct child *child)
+{
+	return ledger_writer(child->capture->rings[child->worker].ledger);
+}
+
+/* Whether a directory takes O_DIRECT shows with the first file there; it is said once, whoever made that file. */
+static void log_page_cache(struct supervisor *sup)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		const struct ledger_writer writer = writer_of(&sup->children[i]);
+
+		if (writer.folder == LEDGER_NO_FOLDER || writer.o_direct || sup->cached_logged[writer.folder])
+			continue;
+		sup->cached_logged[writer.folder] = true;
+		log_printf(LOG_NOTICE, NULL, NULL,
+			   "%s: the file system takes no direct writes (O_DIRECT): files are written through the page cache",
+			   sup->config->storage.directories[writer.folder]);
+	}
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
@@ -133,6 +164,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	log_page_cache(sup);
 	if (stats == NULL)
 		return;
 	sup->seconds++;
@@ -146,12 +178,15 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	statistics_free(stats);
 }
 
-/* --- stopping: gate closed -> packets on their way arrive -> counters read -> workers drain and leave ---------- */
+/*
+ * --- stopping: gate closed -> packets on their way arrive -> counters read -> workers drain and leave -> the keeper
+ * finishes their files and leaves ---
+ */
 
 static bool all_finished(const struct supervisor *sup)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].finished)
+		if (!sup->children[i].process.finished)
 			return false;
 	}
 	return true;
@@ -183,11 +218,17 @@ static void on_kill(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < sup->n_children; i++) {
 		const struct child *child = &sup->children[i];
 
-		if (child->pid == 0)
+		if (child->process.pid == 0)
 			continue;
 		log_printf(LOG_ERR, NULL, &(struct log_context){child->capture->config->name, (int)child->worker},
-			   "process %d does not finish: killing it", (int)child->pid);
-		kill(child->pid, SIGKILL);
+			   "process %d does not finish: killing it", (int)child->process.pid);
+		kill(child->process.pid, SIGKILL);
+		sup->exit_code = 1;
+	}
+	if (sup->storage.process.pid != 0 && sup->storage.process.ordered) {
+		log_error("storage keeper: process %d does not finish: killing it; the next start recovers what it leaves",
+			  (int)sup->storage.process.pid);
+		kill(sup->storage.process.pid, SIGKILL);
 		sup->exit_code = 1;
 	}
 	event_base_loopbreak(sup->base);
@@ -209,7 +250,7 @@ static void begin_stop(struct supervisor *sup)
 	}
 	/* A ring whose worker is being replaced has to be drained too. */
 	for (size_t i = 0; i < sup->n_children; i++)
-		child_hurry(&sup->children[i]);
+		process_hurry(&sup->children[i].process);
 	add_timer(sup->settle_event, SETTLE_MS);
 	add_timer(sup->kill_event, 2 * longest_ms + STOP_MAX_MS);
 }
@@ -226,7 +267,7 @@ static void on_stop_signal(evutil_socket_t fd, short what, void *arg)
 static struct child *find_child(struct supervisor *sup, pid_t pid)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (sup->children[i].pid == pid)
+		if (sup->children[i].process.pid == pid)
 			return &sup->children[i];
 	}
 	return NULL;
@@ -234,7 +275,7 @@ static struct child *find_child(struct supervisor *sup, pid_t pid)
 
 static void child_died(struct supervisor *sup, struct child *child, int status)
 {
-	bool was_ready = child->ready;
+	bool was_ready = child->process.ready;
 
 	child_reaped(child, status);
 	if (sup->state == CONTROL_STARTING && !was_ready) {
@@ -243,13 +284,22 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 		event_base_loopbreak(sup->base);
 		return;
 	}
-	if (child->finished) {
+	if (child->process.finished) {
 		if (all_finished(sup))
-			event_base_loopbreak(sup->base);
+			storage_stop(&sup->storage);
 		return;
 	}
 	/* While stopping as well: what is in its ring is yet to be recorded. */
-	child_restart_later(child);
+	process_restart_later(&child->process);
+}
+
+static void keeper_died(struct supervisor *sup, int status)
+{
+	process_reaped(&sup->storage.process, status);
+	if (sup->storage.process.finished)
+		event_base_loopbreak(sup->base);
+	else
+		process_restart_later(&sup->storage.process);
 }
 
 static void on_sigchld(evutil_socket_t fd, short what, void *arg)
@@ -265,13 +315,15 @@ static void on_sigchld(evutil_socket_t fd, short what, void *arg)
 
 		if (child != NULL)
 			child_died(sup, child, status);
+		else if (pid == sup->storage.process.pid)
+			keeper_died(sup, status);
 	}
 }
 
 static bool all_ready(const struct supervisor *sup)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].ready)
+		if (!sup->children[i].process.ready)
 			return false;
 	}
 	return true;
@@ -313,6 +365,25 @@ static void log_stall(const struct capture *capture)
 		   capture->link.speed_mbit, MEAN_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
 }
 
+/* As the workers found it when they began. Replacements are not asked: they would say the same, as a rule. */
+static void log_io_uring(const struct supervisor *sup)
+{
+	size_t refused = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < sup->n_children; i++) {
+		const struct ledger_writer writer = writer_of(&sup->children[i]);
+
+		if (writer.io_uring_error != 0)
+			error = writer.io_uring_error;
+		refused += writer.io_uring_error != 0;
+	}
+	if (refused > 0)
+		log_printf(LOG_NOTICE, NULL, NULL,
+			   "the kernel refuses io_uring to %zu of %zu workers: %s; they wait for one write before they start the next",
+			   refused, sup->n_children, strerror(error));
+}
+
 static void on_child_ready(struct child *child, void *arg)
 {
 	struct supervisor *sup = arg;
@@ -331,6 +402,7 @@ static void on_child_ready(struct child *child, void *arg)
 		log_capture(&sup->captures[i]);
 		log_stall(&sup->captures[i]);
 	}
+	log_io_uring(sup);
 	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
 	notify_ready();
 }
@@ -359,6 +431,7 @@ static void on_sighup(evutil_socket_t fd, short what, void *arg)
 	if (config != NULL) {
 		config_free(sup->config);
 		sup->config = config;
+		storage_configure(&sup->storage, config);
 		for (size_t i = 0; i < sup->n_children; i++)
 			child_configure(&sup->children[i]);
 	}
@@ -419,7 +492,8 @@ static int open_captures(struct supervisor *sup, struct fancap_error *err)
 	int r;
 
 	sup->captures = calloc(config->n_interfaces, sizeof(*sup->captures));
-	if (sup->captures == NULL) {
+	sup->cached_logged = calloc(config->storage.n_directories, sizeof(*sup->cached_logged));
+	if (sup->captures == NULL || sup->cached_logged == NULL) {
 		fancap_error_set(err, "out of memory");
 		return -ENOMEM;
 	}
@@ -448,7 +522,7 @@ static int start_children(struct supervisor *sup, struct fancap_error *err)
 
 			r = child_init(child, &sup->owner, &sup->captures[i], w);
 			if (r == 0)
-				r = child_start(child);
+				r = process_start(&child->process);
 		}
 	}
 	if (r < 0)
@@ -467,6 +541,7 @@ static int supervisor_open(struct supervisor *sup)
 		.ready = on_child_ready,
 		.losing = on_child_losing,
 		.base = sup->base,
+		.mailbox_fd = -1,
 		.arg = sup,
 	};
 	if (r == 0)
@@ -476,9 +551,17 @@ static int supervisor_open(struct supervisor *sup)
 	if (r == 0)
 		r = identity_assume(&sup->identity, sup->config, &err);
 	if (r == 0)
+		r = storage_open(sup->config, sup->base, &sup->storage, &err);
+	if (r == 0)
 		r = open_captures(sup, &err);
 	if (r == 0)
-		r = identity_settle(&sup->identity, &err);
+		r = identity_settle(&sup->identity, finish_capabilities(&sup->storage.owner), &err);
+	if (r == 0) {
+		sup->owner.mailbox_fd = sup->storage.mailbox_fds[1];
+		r = storage_start(&sup->storage, sup->captures, sup->n_captures);
+		if (r < 0)
+			fancap_error_set(&err, "cannot start the storage keeper: %s", strerror(-r));
+	}
 	if (r == 0)
 		r = start_children(sup, &err);
 	if (r < 0)
@@ -517,7 +600,8 @@ static void wait_for_children(struct supervisor *sup)
 			order_stop(&sup->children[i]);
 	}
 	for (size_t i = 0; i < sup->n_children; i++)
-		child_done(&sup->children[i]);
+		process_done(&sup->children[i].process);
+	storage_close(&sup->storage);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
 }
@@ -530,6 +614,7 @@ static void supervisor_close(struct supervisor *sup)
 		capture_close(&sup->captures[i]);
 	free(sup->captures);
 	free(sup->children);
+	free(sup->cached_logged);
 	for (size_t i = 0; i < sizeof(sup->signals) / sizeof(sup->signals[0]); i++) {
 		if (sup->signals[i] != NULL)
 			event_free(sup->signals[i]);

@@ -49,6 +49,20 @@ struct worker {
 
 /* --- the ring -------------------------------------------------------------------------------------------------- */
 
+/*
+ * Blocks in use follow one another from the first not handed back: those we hold, then those that wait for us. So one look
+ * behind as many as there ever were says whether there are more.
+ */
+static void note_fill(struct worker *w)
+{
+	uint32_t before = ledger_blocks_used_max(w->params->ledger), most = before;
+
+	while (most < w->ring.blocks && fancap_ring_block_ready(&w->ring, w->released + most))
+		most++;
+	if (most > before)
+		ledger_set_blocks_used_max(w->params->ledger, most);
+}
+
 /* Hand back what the recorder is done with. */
 static void release_done(struct worker *w)
 {
@@ -117,6 +131,7 @@ static bool record_one(struct worker *w)
 
 	if (block == NULL)
 		return false;
+	note_fill(w);
 	if (fancap_block_losing(block))
 		tell_losing(w);
 	check_clock(w, block);
@@ -326,7 +341,7 @@ static int pin(int cpu)
 
 static int become_worker(const struct worker_params *params)
 {
-	const int keep[] = {params->ring_fd, params->channel_fd};
+	const int keep[] = {params->ring_fd, params->channel_fd, params->recorder.mailbox_fd};
 	char name[16];
 	int r;
 
@@ -334,7 +349,7 @@ static int become_worker(const struct worker_params *params)
 	snprintf(name, sizeof(name), "fancapd-w%u", params->recorder.worker);
 	prctl(PR_SET_NAME, name);
 	set_signals();
-	r = privileges_keep_fds(keep, 2);
+	r = privileges_keep_fds(keep, sizeof(keep) / sizeof(keep[0]));
 	if (r == 0)
 		r = pin(params->cpu);
 	if (r == 0)

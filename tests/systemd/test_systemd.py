@@ -346,7 +346,7 @@ def test_killed_supervisor_is_started_again(service: Service) -> None:
     result = verify(service.files(), frames, COUNT)
     check_clean(result)
     assert result["packets"] == written
-    assert len(service.processes()) == 1 + len(service.workers())
+    assert len(service.processes()) == 2 + len(service.workers())  # the supervisor and the storage keeper
     assert record(service)["packets_seen"] == COUNT
 
 

@@ -30,6 +30,9 @@ static void starts_with_nothing_recorded(void **state)
 	assert_memory_equal(&commit, &zero, sizeof(zero));
 	assert_int_equal(ledger_kernel_drops(*state), 0);
 	assert_int_equal(ledger_blocks_held(*state), 0);
+	assert_int_equal(ledger_blocks_used_max(*state), 0);
+	assert_false(ledger_writer(*state).io_uring);
+	assert_int_equal(ledger_writer(*state).folder, LEDGER_NO_FOLDER);
 	assert_false(ledger_block_is_poison(*state, 0));
 }
 
@@ -102,6 +105,27 @@ static void kernel_figures_are_passed_on(void **state)
 	assert_int_equal(ledger_kernel_reads(*state), 2);
 }
 
+static void what_a_worker_says_of_itself_is_passed_on(void **state)
+{
+	const struct ledger_writer in = {.io_uring = true, .io_uring_error = 105, .folder = 7};
+	struct ledger_writer out;
+
+	ledger_set_writer(*state, in);
+	out = ledger_writer(*state);
+	assert_true(out.io_uring);
+	assert_false(out.o_direct);
+	assert_int_equal(out.io_uring_error, 105);
+	assert_int_equal(out.folder, 7);
+	ledger_set_writer(*state, (struct ledger_writer){.o_direct = true});
+	out = ledger_writer(*state);
+	assert_false(out.io_uring);
+	assert_true(out.o_direct);
+	ledger_set_blocks_held(*state, 3);
+	ledger_set_blocks_used_max(*state, 4);
+	assert_int_equal(ledger_blocks_held(*state), 3);
+	assert_int_equal(ledger_blocks_used_max(*state), 4);
+}
+
 static void a_block_is_poison_at_its_second_victim(void **state)
 {
 	ledger_set_attempt(*state, 5);
@@ -140,6 +164,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_commit_is_read_back_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_never_sees_half_a_commit, setup, teardown),
 		cmocka_unit_test_setup_teardown(kernel_figures_are_passed_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_worker_says_of_itself_is_passed_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_block_is_poison_at_its_second_victim, setup, teardown),
 		cmocka_unit_test_setup_teardown(deaths_in_different_blocks_blame_neither, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_death_outside_blocks_blames_none, setup, teardown),

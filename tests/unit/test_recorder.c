@@ -68,6 +68,7 @@ static int setup_writer(enum config_writer writer)
 	fx.params = (struct recorder_params){
 		.folders = (const char *const *)&fx.folder,
 		.n_folders = 1,
+		.mailbox_fd = -1,
 		.interface = "eth0",
 		.worker = 1,
 		.linktype = 1,
