@@ -2,48 +2,66 @@
 #include "daemon/activation.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
-/* What a manager passes for want of a name. */
-#define UNNAMED "unknown"
+#include "daemon/log.h"
+#include "daemon/store.h"
 
-static void names_free(char **names)
+int activation_take(struct activation *ret, struct fancap_error *err)
 {
-	for (char **name = names; name != NULL && *name != NULL; name++)
+	int n;
+
+	*ret = (struct activation){0};
+	n = sd_listen_fds_with_names(true, &ret->names);
+	if (n > 0)
+		ret->fds = calloc((size_t)n, sizeof(*ret->fds));
+	if (n < 0 || (n > 0 && ret->fds == NULL)) {
+		n = n < 0 ? n : -ENOMEM;
+		fancap_error_set(err, "the descriptors that were passed cannot be taken: %s", strerror(-n));
+		return n;
+	}
+	for (; ret->n < (size_t)n; ret->n++)
+		ret->fds[ret->n] = SD_LISTEN_FDS_START + (int)ret->n;
+	return 0;
+}
+
+/* Without FileDescriptorName= systemd gives a unit's name; systemd-socket-activate says "unknown". */
+static bool is_control(const char *name)
+{
+	size_t length = strlen(name);
+
+	return strcmp(name, "control") == 0 || strcmp(name, "unknown") == 0 ||
+	       (length > 7 && strcmp(name + length - 7, ".socket") == 0);
+}
+
+int activation_control(const struct activation *activation, struct fancap_error *err)
+{
+	int found = -ENOENT, n = 0;
+
+	for (size_t i = 0; i < activation->n; i++) {
+		if (is_control(activation->names[i])) {
+			found = activation->fds[i];
+			n++;
+		} else if (!store_owns(activation->names[i])) {
+			log_warning("a descriptor named '%s' was passed, which is no use: closed", activation->names[i]);
+			close(activation->fds[i]);
+		}
+	}
+	if (n <= 1)
+		return found;
+	fancap_error_set(err, "control socket: %d sockets were passed; allowed: one", n);
+	return -EINVAL;
+}
+
+void activation_done(struct activation *activation)
+{
+	for (char **name = activation->names; name != NULL && *name != NULL; name++)
 		free(*name);
-	free(names);
-}
-
-/* @return the descriptor, or -EINVAL */
-static int choose(char *const *names, int n, struct fancap_error *err)
-{
-	if (n != 1) {
-		fancap_error_set(err, "control socket: %d sockets were passed; allowed: one, see fancapd.socket", n);
-		return -EINVAL;
-	}
-	if (strcmp(names[0], ACTIVATION_CONTROL) != 0 && strcmp(names[0], UNNAMED) != 0) {
-		fancap_error_set(err, "control socket: a descriptor named '%s' was passed; allowed: FileDescriptorName=%s",
-				 names[0], ACTIVATION_CONTROL);
-		return -EINVAL;
-	}
-	return SD_LISTEN_FDS_START;
-}
-
-int activation_control(struct fancap_error *err)
-{
-	char **names = NULL;
-	int n = sd_listen_fds_with_names(1, &names), r;
-
-	if (n == 0)
-		r = -ENOENT;
-	else if (n > 0)
-		r = choose(names, n, err);
-	else
-		r = n;
-	if (n < 0)
-		fancap_error_set(err, "control socket: what was passed cannot be read: %s", strerror(-n));
-	names_free(names);
-	return r;
+	free(activation->names);
+	free(activation->fds);
+	*activation = (struct activation){0};
 }

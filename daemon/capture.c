@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/capture.h"
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/paths.h"
 #include "daemon/privileges.h"
@@ -203,20 +205,168 @@ static int open_timestamps(struct capture *capture, struct fancap_error *err)
 	return 0;
 }
 
+/* --- rings that outlive us -------------------------------------------------------------------------------------- */
+
+/* Of all that a group is made of and that cannot be changed afterwards. FNV-1a. */
+static uint64_t shape(const struct capture *capture)
+{
+	const struct config_interface *interface = capture->config;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	char text[512];
+
+	snprintf(text, sizeof(text), "%u %d %d %d %d %d %d %d %.400s", interface->workers, (int)interface->fanout.mode,
+		 interface->fanout.defragment, interface->fanout.rollover, interface->promiscuous,
+		 (int)interface->direction, (int)interface->timestamps, (int)capture->link.type,
+		 interface->fanout.program != NULL ? interface->fanout.program : "");
+	for (const char *p = text; *p != '\0'; p++)
+		hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static struct ledger_ring describe(const struct capture *capture, unsigned worker)
+{
+	struct ledger_ring ring = {
+		.ifindex = (uint32_t)capture->link.ifindex,
+		.worker = worker,
+		.members = capture->config->workers,
+		.fanout_id = capture->group.id,
+		.linktype = (uint32_t)capture->link.linktype,
+		.hardware_timestamps = capture->hardware_timestamps,
+		.shape = shape(capture),
+		.req = capture->geometry.req,
+		.reserve_bytes = capture->geometry.reserve_bytes,
+		.created_ns = clock_realtime_ns(),
+	};
+
+	snprintf(ring.interface, sizeof(ring.interface), "%s", capture->config->name);
+	return ring;
+}
+
 static int open_ledgers(struct capture *capture)
 {
-	capture->rings = calloc(capture->config->workers, sizeof(*capture->rings));
-	if (capture->rings == NULL)
-		return -ENOMEM;
 	for (unsigned i = 0; i < capture->config->workers; i++) {
-		capture->rings[i].ledger = ledger_map(capture->geometry.req.tp_block_size);
-		if (capture->rings[i].ledger == NULL)
-			return -errno;
+		const struct ledger_ring ring = describe(capture, i);
+		int fd = ledger_create(&ring, &capture->rings[i].ledger);
+
+		if (fd < 0)
+			return fd;
+		capture->rings[i].ledger_fd = fd;
 	}
 	return 0;
 }
 
-int capture_open(const struct config *config, const struct config_interface *interface,
+/* @return the store's ring of one worker, or NULL */
+static struct store_ring *find_stored(const struct store *store, const char *interface, unsigned worker)
+{
+	for (size_t i = 0; i < store->n; i++) {
+		struct store_ring *ring = &store->rings[i];
+
+		if (ring->ring_fd >= 0 && ledger_ring(ring->ledger)->worker == worker &&
+		    strcmp(ledger_ring(ring->ledger)->interface, interface) == 0)
+			return ring;
+	}
+	return NULL;
+}
+
+/* @return what of a ring is not as it would be made now; NULL: nothing */
+static const char *misfit(const struct capture *capture, const struct store_ring *stored)
+{
+	const struct ledger_ring *ring;
+
+	if (stored == NULL)
+		return "it is not complete";
+	ring = ledger_ring(stored->ledger);
+	if (ring->ifindex != (uint32_t)capture->link.ifindex || ring->linktype != (uint32_t)capture->link.linktype)
+		return "the interface is another one now";
+	if (memcmp(&ring->req, &capture->geometry.req, sizeof(ring->req)) != 0 ||
+	    ring->reserve_bytes != capture->geometry.reserve_bytes)
+		return "the configuration wants other rings";
+	if (ring->members != capture->config->workers || ring->shape != shape(capture))
+		return "the configuration wants another group";
+	return NULL;
+}
+
+/* Whether the whole group is there and fits. Says why not, unless there is nothing of it. */
+static bool stored_fits(const struct capture *capture, const struct store *store)
+{
+	const char *name = capture->config->name;
+
+	if (find_stored(store, name, 0) == NULL)
+		return false;
+	for (unsigned i = 0; i < capture->config->workers; i++) {
+		const char *why = misfit(capture, find_stored(store, name, i));
+
+		if (why != NULL) {
+			log_printf(LOG_WARNING, NULL, &(struct log_context){name, -1},
+				   "the rings of an earlier fancapd cannot be gone on with: %s", why);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* @return 1 gone on with what is in the store, 0 there is nothing that fits, -errno */
+static int take_over(struct capture *capture, struct store *store)
+{
+	unsigned n = capture->config->workers;
+
+	if (!stored_fits(capture, store))
+		return 0;
+	capture->group.fds = calloc(n, sizeof(int));
+	if (capture->group.fds == NULL)
+		return -ENOMEM;
+	for (; capture->group.members < n; capture->group.members++) {
+		unsigned i = capture->group.members;
+		struct store_ring *stored = find_stored(store, capture->config->name, i);
+
+		capture->group.fds[i] = stored->ring_fd;
+		capture->rings[i] = (struct capture_ring){stored->ledger, stored->ledger_fd};
+		stored->ring_fd = -1;
+	}
+	capture->group.id = (uint16_t)ledger_ring(capture->rings[0].ledger)->fanout_id;
+	capture->hardware_timestamps = ledger_ring(capture->rings[0].ledger)->hardware_timestamps != 0;
+	capture->taken_over = true;
+	return 1;
+}
+
+void capture_store(const struct capture *capture)
+{
+	for (unsigned i = 0; !capture->taken_over && i < capture->group.members; i++) {
+		int r = store_put(capture->config->name, i, capture->group.fds[i], capture->rings[i].ledger_fd);
+
+		if (r < 0)
+			log_printf(LOG_WARNING, NULL, &(struct log_context){capture->config->name, (int)i},
+				   "the service manager does not take the ring: %s; a restart will lose packets",
+				   strerror(-r));
+	}
+}
+
+static int open_group_or_go_on(struct capture *capture, struct store *store, struct fancap_error *err)
+{
+	int r;
+
+	capture->rings = calloc(capture->config->workers, sizeof(*capture->rings));
+	if (capture->rings == NULL) {
+		fancap_error_set(err, "%s: out of memory", capture->config->name);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < capture->config->workers; i++)
+		capture->rings[i].ledger_fd = -1;
+	r = take_over(capture, store);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = open_group(capture, err);
+	if (r == 0)
+		r = open_timestamps(capture, err);
+	if (r < 0)
+		return r;
+	r = open_ledgers(capture);
+	if (r < 0)
+		fancap_error_set(err, "%s: cannot make the ledgers: %s", capture->config->name, strerror(-r));
+	return r;
+}
+
+int capture_open(const struct config *config, const struct config_interface *interface, struct store *store,
 		 struct capture *ret, struct fancap_error *err)
 {
 	struct capture capture = {.config = interface};
@@ -238,14 +388,7 @@ int capture_open(const struct config *config, const struct config_interface *int
 	if (r == 0)
 		r = open_geometry(&capture, err);
 	if (r == 0)
-		r = open_group(&capture, err);
-	if (r == 0)
-		r = open_timestamps(&capture, err);
-	if (r == 0) {
-		r = open_ledgers(&capture);
-		if (r < 0)
-			fancap_error_set(err, "%s: no memory for the ledgers", interface->name);
-	}
+		r = open_group_or_go_on(&capture, store, err);
 	if (r < 0) {
 		capture_close(&capture);
 		return r;
@@ -312,13 +455,16 @@ int capture_apply(struct capture *capture, const struct config *config,
 
 void capture_read_kernel(struct capture *capture, unsigned worker)
 {
-	struct capture_ring *ring = &capture->rings[worker];
-	int r = fancap_stats_read(capture->group.fds[worker], &ring->kernel);
+	struct ledger *ledger = capture->rings[worker].ledger;
+	struct fancap_stats kernel;
+	int r;
 
+	ledger_kernel(ledger, &kernel);
+	r = fancap_stats_read(capture->group.fds[worker], &kernel);
 	if (r < 0)
 		log_printf(LOG_ERR, NULL, &(struct log_context){capture->config->name, (int)worker},
 			   "PACKET_STATISTICS: %s", strerror(-r));
-	ledger_set_kernel(ring->ledger, &ring->kernel);
+	ledger_set_kernel(ledger, &kernel);
 }
 
 void capture_read_kernel_all(struct capture *capture)
@@ -329,9 +475,10 @@ void capture_read_kernel_all(struct capture *capture)
 
 uint64_t capture_delivered(const struct capture *capture, unsigned worker)
 {
-	const struct fancap_stats *kernel = &capture->rings[worker].kernel;
+	struct fancap_stats kernel;
 
-	return kernel->packets - kernel->drops;
+	ledger_kernel(capture->rings[worker].ledger, &kernel);
+	return kernel.packets - kernel.drops;
 }
 
 /* The kernel does not reset these: whoever asks reads them. */
@@ -370,6 +517,7 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
 	struct capture_ring *ring = &capture->rings[worker];
 	const struct ledger_writer writer = ledger_writer(ring->ledger);
 	struct statistics_counters *counters = &ret->counters;
+	struct fancap_stats kernel;
 	struct ledger_commit commit;
 
 	ledger_read(ring->ledger, &commit);
@@ -382,9 +530,10 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
 	ret->io_uring = writer.io_uring;
 	ret->has_file = writer.folder != LEDGER_NO_FOLDER;
 	ret->direct_io = writer.o_direct;
-	counters->packets_seen = ring->kernel.packets;
-	counters->packets_dropped = ring->kernel.drops;
-	counters->ring_freezes = ring->kernel.freezes;
+	ledger_kernel(ring->ledger, &kernel);
+	counters->packets_seen = kernel.packets;
+	counters->packets_dropped = kernel.drops;
+	counters->ring_freezes = kernel.freezes;
 	count_rollovers(capture, worker, counters);
 	count_recorded(&commit, counters);
 }
@@ -412,8 +561,11 @@ uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)
 void capture_close(struct capture *capture)
 {
 	fancap_group_close(&capture->group);
-	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++)
+	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++) {
 		ledger_unmap(capture->rings[i].ledger);
+		if (capture->rings[i].ledger_fd >= 0)
+			close(capture->rings[i].ledger_fd);
+	}
 	free(capture->rings);
 	for (size_t i = 0; i < capture->n_folders; i++)
 		free(capture->folders[i]);

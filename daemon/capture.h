@@ -6,6 +6,7 @@
 #include "daemon/ledger.h"
 #include "daemon/recorder.h"
 #include "daemon/statistics.h"
+#include "daemon/store.h"
 #include "fancap/group.h"
 #include "fancap/link.h"
 #include "fancap/stats.h"
@@ -13,7 +14,7 @@
 /** One worker's ring as the supervisor holds it: outlives every worker that uses it. */
 struct capture_ring {
 	struct ledger *ledger;
-	struct fancap_stats kernel;
+	int ledger_fd;
 };
 
 /** One interface being captured: its group of sockets, and what is counted of it. */
@@ -24,20 +25,26 @@ struct capture {
 	struct fancap_group group;
 	bool hardware_timestamps; ///< as the device agreed to
 	struct capture_ring *rings; ///< one per group member
+	bool taken_over; ///< from an earlier fancapd
 	char **folders;		    ///< recordings of this interface, absolute: one in each of storage.directories
 	size_t n_folders;
 	struct recorder_settings settings;
 };
 
 /**
- * Make everything that capturing an interface takes, with the gate closed: no packet is seen yet.
+ * Make everything that capturing an interface takes, with the gate closed: no packet is seen yet. Or, if the store has
+ * rings of this interface that are as they would be made now, go on with those: their gate is open, and they go on filling.
  *
  * @param config borrowed, until capture_close() or capture_apply()
+ * @param store  what is used of it is taken out
  * @param ret    filled in on success only; capture_close() ends it
  * @return 0 or -errno; err begins with the interface's name
  */
-int capture_open(const struct config *config, const struct config_interface *interface,
+int capture_open(const struct config *config, const struct config_interface *interface, struct store *store,
 		 struct capture *ret, struct fancap_error *err);
+
+/** Put rings and ledgers into the service manager's store, so that they outlive this process. Says so if that fails. */
+void capture_store(const struct capture *capture);
 
 /** Compile the configured filter and let packets in. @return 0 or -errno */
 int capture_gate_open(const struct capture *capture, struct fancap_error *err);

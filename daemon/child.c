@@ -34,6 +34,7 @@ static int run_worker(struct process *process, int channel_fd)
 		.settings = capture->settings,
 		.geometry = capture->geometry,
 		.ledger = capture->rings[child->worker].ledger,
+		.ledger_fd = capture->rings[child->worker].ledger_fd,
 		.ring_fd = capture->group.fds[child->worker],
 		.channel_fd = channel_fd,
 		.cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[child->worker] : -1,
@@ -64,7 +65,12 @@ static const struct process_type worker_type = {
 int child_init(struct child *child, const struct child_owner *owner, struct capture *capture,
 	       unsigned worker)
 {
-	*child = (struct child){.owner = owner, .capture = capture, .worker = worker};
+	*child = (struct child){
+		.owner = owner,
+		.capture = capture,
+		.worker = worker,
+		.restarts_before = ledger_restarts(capture->rings[worker].ledger),
+	};
 	return process_init(&child->process, &worker_type, owner->base,
 			    &(struct log_context){capture->config->name, (int)worker});
 }

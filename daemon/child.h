@@ -22,6 +22,7 @@ struct child {
 	const struct child_owner *owner;
 	struct capture *capture;
 	unsigned worker;
+	uint64_t restarts_before; ///< by an earlier fancapd
 };
 
 /** @param owner borrowed. @return 0 or -errno; process_done() in any case */

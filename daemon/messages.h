@@ -8,6 +8,7 @@
  * part of the interface and never changes its meaning.
  */
 #define MESSAGE_STARTED "8a5989acbdd84bbcaf0564b478fbdf7a"
+#define MESSAGE_TAKEN_OVER "3fa515a19fb6474d9cf2e68a515aa727"
 #define MESSAGE_STOPPED "b1fd77a858ec459098efa4a12524051b"
 #define MESSAGE_WORKER_DIED "89c1b276f24a4bf19ce20a720cf622ff"
 #define MESSAGE_WORKER_STARTED "dd71ba8621bd421faf7be2936ddd31fa"

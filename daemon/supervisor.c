@@ -38,6 +38,7 @@ struct supervisor {
 	struct identity identity;
 	struct control *control;
 	struct child_owner owner;
+	struct store store; /* what an earlier fancapd left, and nobody has taken yet */
 	struct capture *captures; /* one per interface */
 	size_t n_captures;
 	struct child *children; /* of all captures, in order */
@@ -75,10 +76,25 @@ static void count_interface(struct supervisor *sup, size_t index, size_t first_c
 		const struct child *child = &sup->children[first_child + i];
 
 		capture_count(capture, i, &ret->workers[i]);
+		ret->workers[i].counters.worker_restarts = child->restarts_before + child->process.restarts;
+		ledger_set_restarts(capture->rings[i].ledger, ret->workers[i].counters.worker_restarts);
 		ret->workers[i].pid = child->process.pid;
 		ret->workers[i].state = child->process.pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
-		ret->workers[i].counters.worker_restarts = child->process.restarts;
 	}
+}
+
+/* Counters go on where an earlier fancapd left off. */
+static uint64_t capturing_since(const struct supervisor *sup)
+{
+	uint64_t since_ns = sup->started_ns;
+
+	for (size_t i = 0; i < sup->n_captures; i++) {
+		uint64_t created_ns = ledger_ring(sup->captures[i].rings[0].ledger)->created_ns;
+
+		if (created_ns < since_ns)
+			since_ns = created_ns;
+	}
+	return since_ns;
 }
 
 static struct statistics *snapshot(void *arg)
@@ -90,7 +106,7 @@ static struct statistics *snapshot(void *arg)
 	if (stats == NULL)
 		return NULL;
 	stats->time_ns = clock_realtime_ns();
-	stats->started_ns = sup->started_ns;
+	stats->started_ns = capturing_since(sup);
 	for (size_t i = 0; i < sup->n_captures; i++) {
 		if (statistics_interface_alloc(&stats->interfaces[i], sup->captures[i].group.members) < 0) {
 			statistics_free(stats);
@@ -244,7 +260,9 @@ static void begin_stop(struct supervisor *sup)
 	notify_stopping();
 	log_info("stopping: recording what is in the rings");
 	for (size_t i = 0; i < sup->n_captures; i++) {
-		capture_gate_close(&sup->captures[i]);
+		/* Rings that are kept go on filling: for the next fancapd, if there is one. */
+		if (!store_available())
+			capture_gate_close(&sup->captures[i]);
 		if (sup->captures[i].geometry.req.tp_retire_blk_tov > longest_ms)
 			longest_ms = sup->captures[i].geometry.req.tp_retire_blk_tov;
 	}
@@ -351,6 +369,25 @@ static void log_capture(const struct capture *capture)
 		   interface->workers, fancap_fanout_mode_name(interface->fanout.mode), capture->group.id,
 		   capture->geometry.req.tp_block_nr, capture->geometry.req.tp_block_size, capture->folders[0],
 		   capture->n_folders > 1 ? " and others" : "");
+}
+
+/* What came while nobody ran is not lost, and not unsaid. */
+static void log_taken_over(struct capture *capture)
+{
+	uint64_t waiting = 0;
+
+	for (unsigned i = 0; i < capture->group.members; i++) {
+		const struct statistics_counters *counters;
+		struct statistics_worker worker = {0};
+
+		capture_count(capture, i, &worker);
+		counters = &worker.counters;
+		waiting += counters->packets_seen - counters->packets_dropped - counters->packets_written;
+		for (int reason = 0; reason < DISCARD_REASONS; reason++)
+			waiting -= counters->discarded_by_reason[reason];
+	}
+	log_printf(LOG_NOTICE, MESSAGE_TAKEN_OVER, &(struct log_context){capture->config->name, -1},
+		   "going on with the rings of an earlier fancapd, and %llu packets in them", (unsigned long long)waiting);
 }
 
 /* Whether the rings are large enough is seen when it is too late, unless somebody works it out. */
@@ -471,11 +508,11 @@ static int open_events(struct supervisor *sup)
 	return 0;
 }
 
-static int open_control(struct supervisor *sup, struct fancap_error *err)
+static int open_control(struct supervisor *sup, const struct activation *passed, struct fancap_error *err)
 {
 	const struct control_options options = {
 		.path = sup->config->control.socket,
-		.listen_fd = activation_control(err),
+		.listen_fd = activation_control(passed, err),
 		.owner = sup->identity.uid,
 		.group = sup->identity.gid,
 		.source = {.snapshot = snapshot, .status = fill_status, .arg = sup},
@@ -484,6 +521,28 @@ static int open_control(struct supervisor *sup, struct fancap_error *err)
 	if (options.listen_fd < 0 && options.listen_fd != -ENOENT)
 		return options.listen_fd;
 	return control_open(sup->base, &options, &sup->control, err);
+}
+
+/* From the service manager: the control socket, if it made that, and what an earlier fancapd had it keep. */
+static int take_passed(struct supervisor *sup, struct fancap_error *err)
+{
+	struct activation passed;
+	int r = activation_take(&passed, err);
+
+	if (r == 0)
+		r = open_control(sup, &passed, err);
+	if (r == 0)
+		r = store_take(&sup->store, passed.fds, passed.names, passed.n);
+	activation_done(&passed);
+	return r;
+}
+
+/* All that start has to do with them is done: what is new is kept, what nobody took is let go. */
+static void settle_store(struct supervisor *sup)
+{
+	for (size_t i = 0; i < sup->n_captures; i++)
+		capture_store(&sup->captures[i]);
+	store_done(&sup->store);
 }
 
 static int open_captures(struct supervisor *sup, struct fancap_error *err)
@@ -498,7 +557,7 @@ static int open_captures(struct supervisor *sup, struct fancap_error *err)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < config->n_interfaces; i++) {
-		r = capture_open(config, &config->interfaces[i], &sup->captures[i], err);
+		r = capture_open(config, &config->interfaces[i], &sup->store, &sup->captures[i], err);
 		if (r < 0)
 			return r;
 		sup->n_captures++;
@@ -547,7 +606,7 @@ static int supervisor_open(struct supervisor *sup)
 	if (r == 0)
 		r = identity_find(sup->config, &sup->identity, &err);
 	if (r == 0)
-		r = open_control(sup, &err);
+		r = take_passed(sup, &err);
 	if (r == 0)
 		r = identity_assume(&sup->identity, sup->config, &err);
 	if (r == 0)
@@ -562,8 +621,14 @@ static int supervisor_open(struct supervisor *sup)
 		if (r < 0)
 			fancap_error_set(&err, "cannot start the storage keeper: %s", strerror(-r));
 	}
-	if (r == 0)
+	if (r == 0) {
+		settle_store(sup);
+		for (size_t i = 0; i < sup->n_captures; i++) {
+			if (sup->captures[i].taken_over)
+				log_taken_over(&sup->captures[i]);
+		}
 		r = start_children(sup, &err);
+	}
 	if (r < 0)
 		log_error("%s", err.text);
 	return r;
@@ -576,13 +641,15 @@ static void log_totals(struct supervisor *sup)
 	if (stats == NULL)
 		return;
 	log_printf(LOG_NOTICE, MESSAGE_STOPPED, NULL,
-		   "stopped: %llu packets seen, %llu dropped by the kernel, %llu written, %llu discarded, %llu left in the rings",
+		   "stopped: %llu packets seen, %llu dropped by the kernel, %llu written, %llu discarded, %llu left in the rings%s",
 		   (unsigned long long)stats->total.packets_seen,
 		   (unsigned long long)stats->total.packets_dropped,
 		   (unsigned long long)stats->total.packets_written,
 		   (unsigned long long)stats->total.packets_discarded,
-		   (unsigned long long)stats->total.packets_in_ring);
-	if (stats->total.packets_written + stats->total.packets_discarded != stats->total.packets_delivered)
+		   (unsigned long long)stats->total.packets_in_ring,
+		   store_available() ? ", which the service manager keeps for the next start" : "");
+	if (!store_available() &&
+	    stats->total.packets_written + stats->total.packets_discarded != stats->total.packets_delivered)
 		sup->exit_code = 1;
 	statistics_free(stats);
 }
@@ -612,6 +679,7 @@ static void supervisor_close(struct supervisor *sup)
 	control_close(sup->control);
 	for (size_t i = 0; i < sup->n_captures; i++)
 		capture_close(&sup->captures[i]);
+	store_done(&sup->store);
 	free(sup->captures);
 	free(sup->children);
 	free(sup->cached_logged);

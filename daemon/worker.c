@@ -28,6 +28,9 @@
 /* How many blocks between two looks at the channel. */
 #define BLOCKS_PER_TURN 64
 
+/* How long to wait for another worker of the same ring to go. */
+#define CLAIM_WAIT_MS 10000
+
 /* Beyond the block timeout, how long the kernel may take to retire the last block. */
 #define STOP_SLACK_MS 2000
 
@@ -341,7 +344,7 @@ static int pin(int cpu)
 
 static int become_worker(const struct worker_params *params)
 {
-	const int keep[] = {params->ring_fd, params->channel_fd, params->recorder.mailbox_fd};
+	const int keep[] = {params->ring_fd, params->channel_fd, params->ledger_fd, params->recorder.mailbox_fd};
 	char name[16];
 	int r;
 
@@ -393,6 +396,10 @@ static int worker_init(struct worker *w)
 	struct ledger_commit commit;
 	int r;
 
+	/* A worker of a supervisor that died may still be finishing. */
+	r = ledger_claim(params->ledger_fd, CLAIM_WAIT_MS);
+	if (r < 0)
+		return r;
 	r = fancap_ring_map(&w->ring, params->ring_fd, &params->geometry);
 	if (r < 0)
 		return r;

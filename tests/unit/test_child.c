@@ -8,6 +8,7 @@
 
 #include "daemon/child.h"
 #include "daemon/log.h"
+#include "tests/unit/ledgers.h"
 
 #define MINUTE_NS UINT64_C(60000000000)
 
@@ -31,7 +32,7 @@ static int setup(void **state)
 	log_set_sink(no_log, NULL);
 	fx = (struct fixture){
 		.config = {.name = "eth0", .workers = 1},
-		.ring = {.ledger = ledger_map(1u << 20)},
+		.ring = {.ledger = ledger_make(1u << 20, NULL)},
 		.owner = {.base = event_base_new()},
 	};
 	fx.capture = (struct capture){.config = &fx.config, .rings = &fx.ring};

@@ -10,6 +10,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/stream.h"
+#include "ledgers.h"
 
 #define BYTES SEGMENT_ALIGN
 #define HELD_BACK_NS 2000000u
@@ -25,7 +26,7 @@ static struct fixture {
 
 static int setup_method(enum disk_method method)
 {
-	fx = (struct fixture){.ledger = ledger_map(1u << 20)};
+	fx = (struct fixture){.ledger = ledger_make(1u << 20, NULL)};
 	assert_int_equal(pipe2(fx.pipe, O_CLOEXEC), 0);
 	fx.pipe_bytes = (size_t)fcntl(fx.pipe[0], F_GETPIPE_SZ);
 	fx.page = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -19,6 +19,7 @@
 #include "fancap/ring.h"
 #include "tests/unit/blocks.h"
 #include "tests/unit/folder.h"
+#include "tests/unit/ledgers.h"
 #include "tests/unit/netns.h"
 
 #define BLOCKS 16384u /* 64 MiB: some tens of milliseconds to record */
@@ -45,7 +46,7 @@ static int ring_socket(const struct fancap_geometry *geometry)
 
 static int setup(void **state)
 {
-	int fds[2];
+	int fds[2], ledger_fd = -1;
 
 	(void)state;
 	fx = (struct fixture){.folder = folder_make()};
@@ -62,10 +63,11 @@ static int setup(void **state)
 		},
 		.settings = {.snaplen = 256},
 		.geometry = geometry_of(BLOCKS, BLOCK_BYTES, 256, BLOCK_TIMEOUT_MS),
-		.ledger = ledger_map(1u << 20),
+		.ledger = ledger_make(1u << 20, &ledger_fd),
 		.channel_fd = fds[1],
 		.cpu = -1,
 	};
+	fx.params.ledger_fd = ledger_fd;
 	fx.params.ring_fd = ring_socket(&fx.params.geometry);
 	assert_int_equal(fancap_ring_map(&fx.ring, fx.params.ring_fd, &fx.params.geometry), 0);
 	return 0;
@@ -78,6 +80,7 @@ static int teardown(void **state)
 		close(fx.supervisor_fd);
 	fancap_ring_unmap(&fx.ring);
 	close(fx.params.ring_fd);
+	close(fx.params.ledger_fd);
 	ledger_unmap(fx.params.ledger);
 	folder_remove(fx.folder);
 	return 0;
