@@ -85,7 +85,8 @@ def test_user_replaces_workers_and_reloads(droppable: Fancapd, link: Link) -> No
     fancapd.start()
     os.kill(fancapd.workers()[0]["pid"], signal.SIGKILL)
     wait_until(lambda: "replaced by process" in fancapd.log(), "a new worker")
-    wait_until(lambda: all(worker["state"] == "running" for worker in fancapd.workers()), "a running worker")
+    new = fancapd.workers()[0]["pid"]
+    wait_until(lambda: read_proc_status(new)["Seccomp"] == "2", "the end of its set-up")
     check_identity(fancapd, USER.pw_gid, CAP_NET_RAW)
     fancapd.configure(interface(link, 2, filter="vlan 5"), user="nobody")
     os.kill(fancapd.pid, signal.SIGHUP)
