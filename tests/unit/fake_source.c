@@ -21,7 +21,7 @@ static void worker_fill(struct statistics_worker *w, unsigned interface, unsigne
 	w->cpu = interface ? -1 : (int)k + 2;
 	w->ring_blocks = 256;
 	w->ring_blocks_used = 2 + k;
-	w->ring_blocks_used_max = 64 << k;
+	w->ring_blocks_used_max = 64u << k % 16;
 	w->io_uring = !interface;
 	w->has_file = !interface || !k;
 	w->direct_io = !interface;
