@@ -531,7 +531,7 @@ static int take_passed(struct supervisor *sup, struct fancap_error *err)
 
 	if (r == 0)
 		r = open_control(sup, &passed, err);
-	if (r == 0)
+	if (r == 0 && passed.n > 0)
 		r = store_take(&sup->store, passed.fds, passed.names, passed.n);
 	activation_done(&passed);
 	return r;
