@@ -99,6 +99,17 @@ def test_user_replaces_workers_and_reloads(droppable: Fancapd, link: Link) -> No
     fancapd.stop()
 
 
+def test_rings_are_opened_with_what_that_takes(droppable: Fancapd, link: Link) -> None:
+    """CAP_BPF for a program, where not everybody may load one; it is gone when capturing begins."""
+    fancapd, frames, count = droppable, Frames(), 5_000
+    fancapd.configure(interface(link, 2, fanout={"mode": "ebpf"}), user="nobody")
+    fancapd.start()
+    check_identity(fancapd, USER.pw_gid, CAP_NET_RAW)
+    link.send(frames, count)
+    fancapd.settle(count)
+    fancapd.stop()
+
+
 def test_user_gives_files_away(droppable: Fancapd, link: Link) -> None:
     """Keepers need what that takes, and so does the supervisor that makes them; workers do not."""
     fancapd, frames, count = droppable, Frames(), 5_000
