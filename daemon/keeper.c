@@ -197,6 +197,38 @@ static void on_full(struct keeper *k, const char *path)
 	hold_budget(k, directory);
 }
 
+/* --- confinement ---------------------------------------------------------------------------------------------- */
+
+static struct folder_id identify(const char *folder)
+{
+	struct stat st;
+
+	return stat(folder, &st) == 0 ? (struct folder_id){st.st_dev, st.st_ino} : (struct folder_id){0};
+}
+
+/* One that was removed and made again, or mounted since: what is in it cannot be opened any more. */
+static bool is_misplaced(const struct keeper *k)
+{
+	for (size_t i = 0; k->confined && i < k->params->n_directories; i++) {
+		struct folder_id now = identify(k->params->directories[i]);
+
+		if (now.inode != 0 && (now.inode != k->folders[i].inode || now.device != k->folders[i].device))
+			return true;
+	}
+	return false;
+}
+
+/* @return whether it has to leave: a new keeper may go on */
+static bool leave_if_misplaced(struct keeper *k)
+{
+	if (!k->misplaced && is_misplaced(k)) {
+		log_info("a storage directory is another one than at the start: leaving it to a new keeper");
+		k->misplaced = true;
+		event_base_loopbreak(k->base);
+	}
+	return k->misplaced;
+}
+
 /* --- finishing ------------------------------------------------------------------------------------------------- */
 
 /** A segment to finish. */
@@ -348,6 +380,8 @@ static void segment_done(struct keeper *k, const struct finish_job *job)
 	case -EBUSY:  /* its writer's successor went on with it, and will post it again */
 		break;
 	default:
+		if (leave_if_misplaced(k))
+			break;
 		report_error(k, "%s" SEGMENT_PART ": cannot finish the file: %s; trying again", job->path,
 			     strerror(-job->result));
 	}
@@ -791,15 +825,6 @@ static void measure_growth(struct keeper *k)
 	k->written_bytes = written_bytes;
 }
 
-/* --- confinement --- */
-
-static struct folder_id identify(const char *folder)
-{
-	struct stat st;
-
-	return stat(folder, &st) == 0 ? (struct folder_id){st.st_dev, st.st_ino} : (struct folder_id){0};
-}
-
 static void confine(struct keeper *k)
 {
 	const struct keeper_params *params = k->params;
@@ -815,30 +840,14 @@ static void confine(struct keeper *k)
 		log_warning("not confined to its directories: Landlock: %s", strerror(-r));
 }
 
-/* One that was removed and made again, or mounted since: what is in it cannot be opened any more. */
-static bool is_misplaced(const struct keeper *k)
-{
-	for (size_t i = 0; k->confined && i < k->params->n_directories; i++) {
-		struct folder_id now = identify(k->params->directories[i]);
-
-		if (now.inode != 0 && (now.inode != k->folders[i].inode || now.device != k->folders[i].device))
-			return true;
-	}
-	return false;
-}
-
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct keeper *k = arg;
 
 	(void)fd;
 	(void)what;
-	if (is_misplaced(k)) {
-		log_info("a storage directory is another one than at the start: leaving it to a new keeper");
-		k->misplaced = true;
-		event_base_loopbreak(k->base);
+	if (leave_if_misplaced(k))
 		return;
-	}
 	measure_growth(k);
 	hold_budget(k, k->params->n_directories);
 }
@@ -847,7 +856,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 static void end_if_done(struct keeper *k)
 {
-	if (k->looked && k->finishing == NULL && k->compressing == NULL)
+	if (k->looked && k->finishing == NULL && k->compressing == NULL && !leave_if_misplaced(k))
 		event_base_loopbreak(k->base);
 }
 

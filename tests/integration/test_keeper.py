@@ -359,6 +359,8 @@ def test_keeper_has_no_privileges(fancapd: Fancapd, link: Link) -> None:
     fancapd.configure(interface(link))
     fancapd.start()
     pid = keeper_pid(fancapd)
+    # The last that it gives up: it is there before that.
+    wait_until(lambda: read_proc_status(pid)["Seccomp"] == "2", "the keeper's filter")
     status = read_proc_status(pid)
     for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
         assert int(status[name], 16) == 0, name
