@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "daemon/capture.h"
 #include "daemon/log.h"
+#include "daemon/messages.h"
 #include "daemon/paths.h"
 #include "daemon/privileges.h"
 #include "fancap/planner.h"
@@ -21,6 +24,12 @@ static void fill_settings(const struct config *config, const struct config_inter
 	ret->snaplen = interface->snaplen;
 	snprintf(ret->filter, sizeof(ret->filter), "%s",
 		 interface->filter != NULL ? interface->filter : "");
+}
+
+void capture_rename(struct capture *capture, const char *name)
+{
+	snprintf(capture->device, sizeof(capture->device), "%s", name);
+	snprintf(capture->settings.device, sizeof(capture->settings.device), "%s", name);
 }
 
 /* Workers make the folders they need; that they will be able to is better known now. */
@@ -154,7 +163,7 @@ static int open_group(struct capture *capture, struct fancap_error *err)
 /* Sockets are told too, or the device's stamps would go by unseen. */
 static int enable_hardware_timestamps(const struct capture *capture, struct fancap_error *err)
 {
-	int r = fancap_timestamp_device_enable(capture->config->name, err);
+	int r = fancap_timestamp_device_enable(capture->device, err);
 
 	for (unsigned i = 0; r == 0 && i < capture->group.members; i++) {
 		r = fancap_timestamp_socket_hardware(capture->group.fds[i], true);
@@ -216,70 +225,229 @@ static int open_ledgers(struct capture *capture)
 	return 0;
 }
 
+/* --- devices that come and go ---------------------------------------------------------------------------------- */
+
+/* Groups, rings and ledgers only. What is half made is fine. */
+static void free_rings(struct capture *capture)
+{
+	fancap_group_close(&capture->group);
+	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++)
+		ledger_unmap(capture->rings[i].ledger);
+	free(capture->rings);
+	capture->rings = NULL;
+	capture->hardware_timestamps = false;
+	capture->gone = false;
+}
+
+static int query_link(struct capture *capture, struct fancap_error *err)
+{
+	struct fancap_error why;
+	int r = fancap_link_query(capture->config->name, &capture->link, &why);
+
+	if (r < 0)
+		fancap_error_set(err, "%s: %s", capture->config->name, why.text);
+	return r;
+}
+
+/* All that takes the device, with the gate closed. On failure there is nothing. */
+static int open_device(struct capture *capture, struct fancap_error *err)
+{
+	struct fancap_link now = {0};
+	int r, again;
+
+	capture_rename(capture, capture->config->name);
+	r = query_link(capture, err);
+	if (r == 0)
+		r = open_geometry(capture, err);
+	if (r == 0)
+		r = open_group(capture, err);
+	if (r == 0)
+		r = open_timestamps(capture, err);
+	if (r == 0) {
+		r = open_ledgers(capture);
+		if (r < 0)
+			fancap_error_set(err, "%s: no memory for the ledgers", capture->config->name);
+	}
+	if (r == 0)
+		return 0;
+	free_rings(capture);
+	/* Gone in between, it is what failed, whichever step that was. */
+	again = fancap_link_query(capture->config->name, &now, NULL);
+	return again == -ENODEV || (again == 0 && now.ifindex != capture->link.ifindex) ? -ENODEV : r;
+}
+
 int capture_open(const struct config *config, const struct config_interface *interface,
 		 struct capture *ret, struct fancap_error *err)
 {
 	struct capture capture = {.config = interface};
-	struct fancap_error why;
+	const struct log_context about = {interface->name, -1};
 	int r;
 
-	r = fancap_link_query(interface->name, &capture.link, &why);
-	if (r < 0) {
-		fancap_error_set(err, "%s: %s", interface->name, why.text);
-		return r;
-	}
-	if (!capture.link.up)
-		log_printf(LOG_WARNING, NULL, &(struct log_context){interface->name, -1},
-			   "the interface is down; packets are recorded when it comes up");
 	fill_settings(config, interface, &capture.settings);
+	capture.past = calloc(interface->workers, sizeof(*capture.past));
+	if (capture.past == NULL) {
+		fancap_error_set(err, "%s: out of memory", interface->name);
+		return -ENOMEM;
+	}
 	r = check_cpus(interface, err);
 	if (r == 0)
 		r = open_folders(config, &capture, err);
 	if (r == 0)
-		r = open_geometry(&capture, err);
-	if (r == 0)
-		r = open_group(&capture, err);
-	if (r == 0)
-		r = open_timestamps(&capture, err);
-	if (r == 0) {
-		r = open_ledgers(&capture);
-		if (r < 0)
-			fancap_error_set(err, "%s: no memory for the ledgers", interface->name);
+		r = open_device(&capture, err);
+	if (r == -ENODEV && interface->on_missing == CONFIG_MISSING_WAIT) {
+		log_printf(LOG_WARNING, MESSAGE_LINK_MISSING, &about, "no such interface; waiting for it");
+		r = 0;
+	} else if (r == 0 && !capture.link.up) {
+		log_printf(LOG_WARNING, MESSAGE_LINK_DOWN, &about,
+			   "the interface is down; packets are recorded when it comes up");
 	}
 	if (r < 0) {
 		capture_close(&capture);
 		return r;
 	}
+	capture.up = capture.link.up;
 	*ret = capture;
 	return 0;
 }
 
-int capture_filter_compile(const struct capture *capture, const struct config_interface *interface,
+/* The kernel takes a socket off a device that is deleted, and forgets which it was. */
+static bool is_bound(const struct capture *capture)
+{
+	struct sockaddr_ll address;
+	socklen_t len = sizeof(address);
+
+	return getsockname(capture->group.fds[0], (struct sockaddr *)&address, &len) == 0 &&
+	       address.sll_ifindex == capture->link.ifindex;
+}
+
+static struct capture *latest_of(struct capture *capture)
+{
+	return capture->next != NULL ? capture->next : capture;
+}
+
+struct capture *capture_device(struct capture *capture)
+{
+	struct capture *latest = latest_of(capture);
+
+	return capture_has_rings(latest) && !latest->gone && is_bound(latest) ? latest : NULL;
+}
+
+bool capture_is_lost(struct capture *capture)
+{
+	const struct capture *latest = latest_of(capture);
+
+	return capture_has_rings(latest) && !latest->gone && !is_bound(latest);
+}
+
+bool capture_has_rings(const struct capture *capture)
+{
+	return capture->group.members > 0;
+}
+
+static int attach_next(struct capture *capture, struct fancap_error *err)
+{
+	struct capture *next = calloc(1, sizeof(*next));
+	int r = -ENOMEM;
+
+	if (next != NULL) {
+		next->config = capture->config;
+		r = open_device(next, err);
+	} else {
+		fancap_error_set(err, "%s: out of memory", capture->config->name);
+	}
+	if (r < 0)
+		free(next);
+	else
+		capture->next = next;
+	return r;
+}
+
+static int attach_filter(struct capture *capture, const struct fancap_filter *filter, struct fancap_error *err)
+{
+	const struct capture *device = capture_device(capture);
+	struct fancap_error why;
+	int r = device != NULL ? fancap_group_gate_open(&device->group, filter, &why) : 0;
+
+	if (r < 0)
+		fancap_error_set(err, "%s: %s", capture->config->name, why.text);
+	return r;
+}
+
+/* Of a device that was attached just now. Before its gate is open there is nothing in its rings. */
+static void forget_device(struct capture *capture)
+{
+	if (capture->next == NULL) {
+		free_rings(capture);
+		return;
+	}
+	free_rings(capture->next);
+	free(capture->next);
+	capture->next = NULL;
+}
+
+int capture_attach(struct capture *capture, struct fancap_error *err)
+{
+	struct fancap_filter filter;
+	int r;
+
+	if (capture->next != NULL)
+		return -EBUSY;
+	r = capture_has_rings(capture) ? attach_next(capture, err) : open_device(capture, err);
+	if (r < 0)
+		return r;
+	capture_rename(capture, capture->config->name);
+	capture->up = latest_of(capture)->link.up;
+	r = capture_filter_compile(capture, capture->config, &filter, err);
+	if (r < 0) {
+		forget_device(capture);
+		return r;
+	}
+	r = attach_filter(capture, &filter, err);
+	fancap_filter_done(&filter);
+	if (r < 0) {
+		/* Some sockets have their filter: what they let in is drained, as if the device had gone. */
+		capture_gate_close(capture);
+		capture_detach(capture);
+	}
+	return r;
+}
+
+void capture_detach(struct capture *capture)
+{
+	latest_of(capture)->gone = true;
+	capture->up = false;
+	capture->has_nic = false;
+}
+
+/* --- filters ----------------------------------------------------------------------------------------------------- */
+
+int capture_filter_compile(struct capture *capture, const struct config_interface *interface,
 			   struct fancap_filter *ret, struct fancap_error *err)
 {
+	const struct capture *device = capture_device(capture);
 	struct fancap_error why;
 	int r;
 
-	r = fancap_filter_compile(interface->filter, (int)capture->link.linktype, interface->snaplen,
-				  interface->name, ret, &why);
+	*ret = (struct fancap_filter){0};
+	if (device == NULL)
+		return 0;
+	r = fancap_filter_compile(interface->filter, (int)device->link.linktype, interface->snaplen,
+				  capture->device, ret, &why);
 	if (r < 0)
 		fancap_error_set(err, "%s: filter \"%s\": %s", interface->name,
 				 interface->filter != NULL ? interface->filter : "", why.text);
 	return r;
 }
 
-int capture_gate_open(const struct capture *capture, struct fancap_error *err)
+int capture_gate_open(struct capture *capture, struct fancap_error *err)
 {
 	struct fancap_filter filter;
-	struct fancap_error why;
 	int r;
 
 	r = capture_filter_compile(capture, capture->config, &filter, err);
 	if (r < 0)
-		return r;
-	r = fancap_group_gate_open(&capture->group, &filter, &why);
-	if (r < 0)
-		fancap_error_set(err, "%s: %s", capture->config->name, why.text);
+		return capture_device(capture) != NULL ? r : -ENODEV;
+	r = attach_filter(capture, &filter, err);
 	fancap_filter_done(&filter);
 	return r;
 }
@@ -291,24 +459,27 @@ void capture_gate_close(const struct capture *capture)
 	if (r < 0)
 		log_printf(LOG_ERR, NULL, &(struct log_context){capture->config->name, -1},
 			   "cannot close the gate: %s", strerror(-r));
+	if (capture->next != NULL)
+		capture_gate_close(capture->next);
 }
 
 int capture_apply(struct capture *capture, const struct config *config,
 		  const struct config_interface *interface, const struct fancap_filter *filter,
 		  struct fancap_error *err)
 {
-	struct fancap_error why;
 	int r;
 
 	/* In any case: the old configuration is about to go. */
 	capture->config = interface;
-	r = fancap_group_gate_open(&capture->group, filter, &why);
-	if (r < 0)
-		fancap_error_set(err, "%s: %s", interface->name, why.text);
-	else
+	if (capture->next != NULL)
+		capture->next->config = interface;
+	r = attach_filter(capture, filter, err);
+	if (r == 0)
 		fill_settings(config, interface, &capture->settings);
 	return r;
 }
+
+/* --- counting ---------------------------------------------------------------------------------------------------- */
 
 void capture_read_kernel(struct capture *capture, unsigned worker)
 {
@@ -352,18 +523,14 @@ static void count_rollovers(const struct capture *capture, unsigned worker, stru
 	counters->ring_rollovers_failed = stats.failed;
 }
 
-void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
+/* Of the rings as they are, without those of before and after. */
+static void count_rings(struct capture *capture, unsigned worker, struct statistics_counters *counters)
 {
 	struct capture_ring *ring = &capture->rings[worker];
-	struct statistics_counters *counters = &ret->counters;
 	struct ledger_commit commit;
 
 	ledger_read(ring->ledger, &commit);
 	capture_read_kernel(capture, worker);
-	ret->worker = worker;
-	ret->cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[worker] : -1;
-	ret->ring_blocks = capture->geometry.req.tp_block_nr;
-	ret->ring_blocks_used = ledger_blocks_held(ring->ledger);
 	counters->packets_seen = ring->kernel.packets;
 	counters->packets_dropped = ring->kernel.drops;
 	counters->ring_freezes = ring->kernel.freezes;
@@ -372,6 +539,65 @@ void capture_count(struct capture *capture, unsigned worker, struct statistics_w
 	counters->bytes_written = commit.bytes_written;
 	for (int i = 0; i < DISCARD_REASONS; i++)
 		counters->discarded_by_reason[i] = commit.discarded[i];
+}
+
+static void add_rings(struct capture *capture, unsigned worker, struct statistics_worker *ret)
+{
+	struct statistics_counters counters = {0};
+
+	count_rings(capture, worker, &counters);
+	statistics_counters_add(&ret->counters, &counters);
+	ret->ring_blocks += capture->geometry.req.tp_block_nr;
+	ret->ring_blocks_used += ledger_blocks_held(capture->rings[worker].ledger);
+}
+
+void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
+{
+	ret->worker = worker;
+	ret->cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[worker] : -1;
+	ret->counters = capture->past[worker];
+	ret->ring_blocks = 0;
+	ret->ring_blocks_used = 0;
+	if (capture_has_rings(capture))
+		add_rings(capture, worker, ret);
+	if (capture->next != NULL)
+		add_rings(capture->next, worker, ret);
+}
+
+static bool is_empty(struct capture *capture)
+{
+	uint64_t delivered = 0;
+
+	capture_read_kernel_all(capture);
+	for (unsigned i = 0; i < capture->group.members; i++)
+		delivered += capture_delivered(capture, i);
+	return delivered == 0;
+}
+
+void capture_advance(struct capture *capture)
+{
+	struct capture *next = capture->next;
+
+	for (unsigned i = 0; i < capture->group.members; i++) {
+		struct statistics_counters counters = {0};
+
+		count_rings(capture, i, &counters);
+		statistics_counters_add(&capture->past[i], &counters);
+	}
+	free_rings(capture);
+	if (next == NULL)
+		return;
+	capture->link = next->link;
+	capture->geometry = next->geometry;
+	capture->group = next->group;
+	capture->rings = next->rings;
+	capture->hardware_timestamps = next->hardware_timestamps;
+	capture->gone = next->gone;
+	capture->next = NULL;
+	free(next);
+	/* It went as it came: there is no work in it. */
+	if (capture->gone && is_empty(capture))
+		capture_advance(capture);
 }
 
 uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)
@@ -396,10 +622,13 @@ uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)
 
 void capture_close(struct capture *capture)
 {
-	fancap_group_close(&capture->group);
-	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++)
-		ledger_unmap(capture->rings[i].ledger);
-	free(capture->rings);
+	if (capture->config == NULL)
+		return;
+	if (capture->next != NULL)
+		free_rings(capture->next);
+	free(capture->next);
+	free_rings(capture);
+	free(capture->past);
 	for (size_t i = 0; i < capture->n_folders; i++)
 		free(capture->folders[i]);
 	free(capture->folders);

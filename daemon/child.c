@@ -106,6 +106,7 @@ int child_init(struct child *child, const struct child_owner *owner, struct capt
 		.capture = capture,
 		.worker = worker,
 		.channel_fd = -1,
+		.finished = true,
 		.backoff_ms = BACKOFF_FIRST_MS,
 	};
 	child->restart_event = evtimer_new(owner->base, on_restart, child);
@@ -162,6 +163,7 @@ int child_start(struct child *child)
 	int fds[2], r;
 	pid_t pid;
 
+	child->finished = false;
 	r = channel_pair(fds);
 	if (r < 0)
 		return r;

@@ -29,7 +29,7 @@ struct child {
 	int channel_fd;
 	bool ready;
 	bool ordered;  ///< to leave
-	bool finished; ///< it left as ordered
+	bool finished; ///< it left as ordered, or was never started
 	uint64_t restarts;
 	uint64_t started_ns; ///< CLOCK_MONOTONIC
 	unsigned backoff_ms; ///< the next wait

@@ -15,6 +15,7 @@
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/notify.h"
+#include "daemon/presence.h"
 #include "daemon/reload.h"
 #include "daemon/supervisor.h"
 
@@ -38,6 +39,7 @@ struct supervisor {
 	size_t n_captures;
 	struct child *children; /* of all captures, in order */
 	size_t n_children;
+	struct presence *presence;
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
 	uint64_t started_ns;
@@ -59,17 +61,24 @@ static void count_interface(struct supervisor *sup, size_t index, size_t first_c
 			    struct statistics_interface *ret)
 {
 	struct capture *capture = &sup->captures[index];
+	const struct capture *device = capture_device(capture);
 
 	ret->name = capture->config->name;
-	ret->ifindex = capture->link.ifindex;
-	ret->fanout_id = capture->group.id;
+	ret->state = device == NULL ? INTERFACE_MISSING : capture->up ? INTERFACE_UP : INTERFACE_DOWN;
+	ret->device = device != NULL ? capture->device : NULL;
+	ret->ifindex = device != NULL ? device->link.ifindex : 0;
+	ret->fanout_id = device != NULL ? device->group.id : 0;
+	ret->has_nic = capture->has_nic;
+	ret->nic = capture->nic;
 	ret->fanout_mode = fancap_fanout_mode_name(capture->config->fanout.mode);
 	for (unsigned i = 0; i < ret->n_workers; i++) {
 		const struct child *child = &sup->children[first_child + i];
 
 		capture_count(capture, i, &ret->workers[i]);
 		ret->workers[i].pid = child->pid;
-		ret->workers[i].state = child->pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
+		ret->workers[i].state = child->pid != 0	  ? WORKER_RUNNING
+					: child->finished ? WORKER_WAITING
+							  : WORKER_RESTARTING;
 		ret->workers[i].counters.worker_restarts = child->restarts;
 	}
 }
@@ -85,12 +94,14 @@ static struct statistics *snapshot(void *arg)
 	stats->time_ns = clock_realtime_ns();
 	stats->started_ns = sup->started_ns;
 	for (size_t i = 0; i < sup->n_captures; i++) {
-		if (statistics_interface_alloc(&stats->interfaces[i], sup->captures[i].group.members) < 0) {
+		const unsigned workers = sup->captures[i].config->workers;
+
+		if (statistics_interface_alloc(&stats->interfaces[i], workers) < 0) {
 			statistics_free(stats);
 			return NULL;
 		}
 		count_interface(sup, i, child, &stats->interfaces[i]);
-		child += sup->captures[i].group.members;
+		child += workers;
 	}
 	statistics_sum(stats);
 	return stats;
@@ -123,10 +134,29 @@ static void log_drops(struct supervisor *sup, const struct statistics_counters *
 	sup->drops_logged = total->packets_dropped;
 }
 
+/* " (1 down, 2 missing)", "" if all are well. */
+static const char *describe_trouble(const struct statistics *stats, char *ret, size_t size)
+{
+	size_t down = 0, missing = 0;
+
+	for (size_t i = 0; i < stats->n_interfaces; i++) {
+		down += stats->interfaces[i].state == INTERFACE_DOWN;
+		missing += stats->interfaces[i].state == INTERFACE_MISSING;
+	}
+	if (down > 0 && missing > 0)
+		snprintf(ret, size, " (%zu down, %zu missing)", down, missing);
+	else if (down > 0 || missing > 0)
+		snprintf(ret, size, " (%zu %s)", down + missing, down > 0 ? "down" : "missing");
+	else
+		ret[0] = '\0';
+	return ret;
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
 	struct statistics *stats = snapshot(sup);
+	char trouble[64];
 
 	(void)fd;
 	(void)what;
@@ -134,8 +164,10 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		return;
 	sup->seconds++;
 	log_drops(sup, &stats->total);
-	notify_status("%zu interface%s, %zu worker%s: %llu packets seen, %llu dropped, %llu written, %llu discarded",
-		      sup->n_captures, sup->n_captures == 1 ? "" : "s", sup->n_children,
+	presence_second(sup->presence);
+	notify_status("%zu interface%s%s, %zu worker%s: %llu packets seen, %llu dropped, %llu written, %llu discarded",
+		      sup->n_captures, sup->n_captures == 1 ? "" : "s",
+		      describe_trouble(stats, trouble, sizeof(trouble)), sup->n_children,
 		      sup->n_children == 1 ? "" : "s", (unsigned long long)stats->total.packets_seen,
 		      (unsigned long long)stats->total.packets_dropped,
 		      (unsigned long long)stats->total.packets_written,
@@ -154,8 +186,16 @@ static bool all_finished(const struct supervisor *sup)
 	return true;
 }
 
+static void leave_if_finished(struct supervisor *sup)
+{
+	if (all_finished(sup))
+		event_base_loopbreak(sup->base);
+}
+
 static void order_stop(struct child *child)
 {
+	if (child->finished)
+		return;
 	capture_read_kernel(child->capture, child->worker);
 	child_stop(child, capture_delivered(child->capture, child->worker));
 }
@@ -169,6 +209,7 @@ static void on_settled(evutil_socket_t fd, short what, void *arg)
 	sup->told_to_leave = true;
 	for (size_t i = 0; i < sup->n_children; i++)
 		order_stop(&sup->children[i]);
+	leave_if_finished(sup);
 }
 
 static void on_kill(evutil_socket_t fd, short what, void *arg)
@@ -197,6 +238,7 @@ static void begin_stop(struct supervisor *sup)
 	if (sup->state == CONTROL_STOPPING)
 		return;
 	sup->state = CONTROL_STOPPING;
+	presence_stop(sup->presence);
 	notify_stopping();
 	log_info("stopping: recording what is in the rings");
 	for (size_t i = 0; i < sup->n_captures; i++) {
@@ -229,6 +271,82 @@ static struct child *find_child(struct supervisor *sup, pid_t pid)
 	return NULL;
 }
 
+static bool workers_are_finished(const struct supervisor *sup, const struct capture *capture)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		if (sup->children[i].capture == capture && !sup->children[i].finished)
+			return false;
+	}
+	return true;
+}
+
+static void start_workers(struct supervisor *sup, const struct capture *capture)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		struct child *child = &sup->children[i];
+		int r;
+
+		if (child->capture != capture)
+			continue;
+		r = child_start(child);
+		if (r < 0) {
+			log_printf(LOG_ERR, NULL, &(struct log_context){capture->config->name, (int)child->worker},
+				   "cannot be started: %s", strerror(-r));
+			child_restart_later(child);
+		}
+	}
+}
+
+/* A worker has left as it was told to: because we stop, or because its device has gone. */
+static void worker_finished(struct supervisor *sup, struct capture *capture)
+{
+	if (!workers_are_finished(sup, capture))
+		return;
+	if (capture->gone) {
+		capture_advance(capture);
+		if (capture_has_rings(capture))
+			start_workers(sup, capture);
+		else
+			presence_look(sup->presence, capture);
+	}
+	if (sup->told_to_leave)
+		leave_if_finished(sup);
+}
+
+static void on_attached(struct capture *capture, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	if (capture_has_rings(capture) && workers_are_finished(sup, capture))
+		start_workers(sup, capture);
+}
+
+/* With the device, the kernel has taken the sockets off it: no packet is on its way to the rings. */
+static void on_gone(struct capture *capture, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	for (size_t i = 0; i < sup->n_children; i++) {
+		struct child *child = &sup->children[i];
+
+		if (child->capture != capture)
+			continue;
+		child_hurry(child);
+		if (child->ready)
+			order_stop(child);
+	}
+}
+
+static void on_renamed(struct capture *capture, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	for (size_t i = 0; i < sup->n_children; i++) {
+		if (sup->children[i].capture == capture)
+			child_configure(&sup->children[i]);
+	}
+}
+
 static void child_died(struct supervisor *sup, struct child *child, int status)
 {
 	bool was_ready = child->ready;
@@ -241,8 +359,7 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 		return;
 	}
 	if (child->finished) {
-		if (all_finished(sup))
-			event_base_loopbreak(sup->base);
+		worker_finished(sup, child->capture);
 		return;
 	}
 	/* While stopping as well: what is in its ring is yet to be recorded. */
@@ -268,7 +385,7 @@ static void on_sigchld(evutil_socket_t fd, short what, void *arg)
 static bool all_ready(const struct supervisor *sup)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].ready)
+		if (!sup->children[i].ready && !sup->children[i].finished)
 			return false;
 	}
 	return true;
@@ -279,9 +396,12 @@ static int open_gates(struct supervisor *sup)
 	struct fancap_error err;
 
 	for (size_t i = 0; i < sup->n_captures; i++) {
-		if (capture_gate_open(&sup->captures[i], &err) < 0) {
+		int r = capture_gate_open(&sup->captures[i], &err);
+
+		/* A device that has gone already is seen to when we run. */
+		if (r < 0 && r != -ENODEV) {
 			log_error("%s", err.text);
-			return -1;
+			return r;
 		}
 	}
 	return 0;
@@ -310,26 +430,39 @@ static void log_stall(const struct capture *capture)
 		   capture->link.speed_mbit, MEAN_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
 }
 
-static void on_child_ready(struct child *child, void *arg)
+/* Every worker that can be there is. */
+static int begin_capture(struct supervisor *sup)
 {
-	struct supervisor *sup = arg;
+	int r = open_gates(sup);
 
-	if (sup->told_to_leave)
-		order_stop(child); /* a replacement, made to drain its ring */
-	if (sup->state != CONTROL_STARTING || !all_ready(sup))
-		return;
-	if (open_gates(sup) < 0) {
-		sup->exit_code = 1;
-		event_base_loopbreak(sup->base);
-		return;
-	}
+	if (r == 0)
+		r = presence_start(sup->presence, sup->captures, sup->n_captures);
+	if (r < 0)
+		return r;
 	sup->state = CONTROL_RUNNING;
 	for (size_t i = 0; i < sup->n_captures; i++) {
+		if (!capture_has_rings(&sup->captures[i]))
+			continue;
 		log_capture(&sup->captures[i]);
 		log_stall(&sup->captures[i]);
 	}
 	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
 	notify_ready();
+	return 0;
+}
+
+static void on_child_ready(struct child *child, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	if (sup->told_to_leave || child->capture->gone)
+		order_stop(child); /* it is there to drain its ring */
+	if (sup->state != CONTROL_STARTING || !all_ready(sup))
+		return;
+	if (begin_capture(sup) < 0) {
+		sup->exit_code = 1;
+		event_base_loopbreak(sup->base);
+	}
 }
 
 static void on_child_losing(struct child *child, void *arg)
@@ -407,6 +540,18 @@ static int open_control(struct supervisor *sup, struct fancap_error *err)
 	return control_open(sup->base, &options, &sup->control, err);
 }
 
+static int open_presence(struct supervisor *sup, struct fancap_error *err)
+{
+	const struct presence_owner owner = {
+		.attached = on_attached,
+		.gone = on_gone,
+		.renamed = on_renamed,
+		.arg = sup,
+	};
+
+	return presence_open(sup->base, &owner, &sup->presence, err);
+}
+
 static int open_captures(struct supervisor *sup, struct fancap_error *err)
 {
 	const struct config *config = sup->config;
@@ -432,16 +577,16 @@ static int start_children(struct supervisor *sup, struct fancap_error *err)
 	int r = 0;
 
 	for (size_t i = 0; i < sup->n_captures; i++)
-		total += sup->captures[i].group.members;
+		total += sup->captures[i].config->workers;
 	sup->children = calloc(total, sizeof(*sup->children));
 	if (sup->children == NULL)
 		r = -ENOMEM;
 	for (size_t i = 0; r == 0 && i < sup->n_captures; i++) {
-		for (unsigned w = 0; r == 0 && w < sup->captures[i].group.members; w++) {
+		for (unsigned w = 0; r == 0 && w < sup->captures[i].config->workers; w++) {
 			struct child *child = &sup->children[sup->n_children++];
 
 			r = child_init(child, &sup->owner, &sup->captures[i], w);
-			if (r == 0)
+			if (r == 0 && capture_has_rings(&sup->captures[i]))
 				r = child_start(child);
 		}
 	}
@@ -466,11 +611,16 @@ static int supervisor_open(struct supervisor *sup)
 	if (r == 0)
 		r = open_control(sup, &err);
 	if (r == 0)
+		r = open_presence(sup, &err); /* before there are sockets whose devices could go */
+	if (r == 0)
 		r = open_captures(sup, &err);
 	if (r == 0)
 		r = start_children(sup, &err);
 	if (r < 0)
 		log_error("%s", err.text);
+	/* No worker will say so if there is none to be started yet. */
+	if (r == 0 && all_ready(sup))
+		r = begin_capture(sup);
 	return r;
 }
 
@@ -514,6 +664,7 @@ static void supervisor_close(struct supervisor *sup)
 {
 	wait_for_children(sup);
 	control_close(sup->control);
+	presence_close(sup->presence);
 	for (size_t i = 0; i < sup->n_captures; i++)
 		capture_close(&sup->captures[i]);
 	free(sup->captures);

@@ -107,7 +107,7 @@ def test_wrong_filter_is_said_clearly(service: Service) -> None:
 
 
 def test_missing_interface_is_said_and_awaited(service: Service) -> None:
-    service.write_config('interfaces: [{name: late0}]')
+    service.write_config('interfaces: [{name: late0, on-missing: fail}]')
     assert service.machine.inside("systemctl", "start", UNIT).returncode != 0
     assert service.wait_message("late0: no such interface")
     assert service.show("SubState") == "auto-restart"
