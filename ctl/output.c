@@ -176,6 +176,20 @@ void table_bytes(struct table *table, uint64_t bytes)
 	table_format(table, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
+void table_duration(struct table *table, uint64_t duration_ns)
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	double value = (double)duration_ns;
+	unsigned unit = 0;
+
+	/* Not 1000, as above. */
+	while (value >= 999.95 && unit < sizeof(units) / sizeof(*units) - 1) {
+		value /= 1000;
+		unit++;
+	}
+	table_format(table, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
 /* Rounding must not make a loss look like none, or nearly all like all. */
 void table_percent(struct table *table, uint64_t part, uint64_t whole)
 {

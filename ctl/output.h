@@ -27,6 +27,7 @@ void table_free(struct table *table);
 void table_text(struct table *table, const char *text);
 void table_count(struct table *table, uint64_t count);	///< 1,234,567
 void table_bytes(struct table *table, uint64_t bytes);	///< 1.2 MiB
+void table_duration(struct table *table, uint64_t duration_ns); ///< 1.2 ms
 void table_percent(struct table *table, uint64_t part, uint64_t whole); ///< 1.23, with bounds: <0.01
 void table_format(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -90,6 +90,25 @@ static void cell_optional(struct table *table, struct reader *reader, json_t *ob
 		table_format(table, "%llu", (unsigned long long)read_count(reader, object, key));
 }
 
+/* true, false, or a hyphen for null. */
+static void cell_yes_no(struct table *table, json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	table_text(table, json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "-");
+}
+
+/* A number that may be null: a hyphen then. */
+static void cell_ratio(struct table *table, json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (json_is_number(value))
+		table_format(table, "%.2f", json_number_value(value));
+	else
+		table_text(table, "-");
+}
+
 /* Seen, dropped, and how many of a hundred that is. */
 static void cells_seen(struct table *table, struct reader *reader, json_t *object)
 {
@@ -149,6 +168,63 @@ static void status_fill(struct table *table, struct reader *reader, json_t *stat
 	status_counters(table, reader, status);
 }
 
+static const struct column storage_columns[] = {
+	{ "RECORDINGS", true }, { "BYTES", true }, { "IN PROGRESS", true }, { "REMOVED", true }, { "ERRORS", true },
+};
+
+static const struct column directory_columns[] = {
+	{ "DIRECTORY", false }, { "SIZE", true }, { "FREE", true }, { "FREE %", true },
+};
+
+static void storage_fill(struct table *table, struct table *directories, struct reader *reader, json_t *storage)
+{
+	json_t *array = read_array(reader, storage, "directories"), *directory;
+	size_t i;
+
+	cell_count(table, reader, storage, "files");
+	table_bytes(table, read_count(reader, storage, "bytes"));
+	table_bytes(table, read_count(reader, storage, "active_bytes"));
+	cell_count(table, reader, storage, "removed_files");
+	cell_count(table, reader, storage, "errors");
+	json_array_foreach(array, i, directory) {
+		uint64_t total = read_count(reader, directory, "total_bytes");
+		uint64_t free = read_count(reader, directory, "free_bytes");
+
+		table_text(directories, read_text(reader, directory, "path"));
+		table_bytes(directories, total);
+		table_bytes(directories, free);
+		table_percent(directories, free, total);
+	}
+}
+
+static int storage_print(const struct table *table, const struct table *directories, json_t *storage, FILE *out)
+{
+	json_t *oldest = json_object_get(storage, "oldest_ns");
+	const char *error = json_string_value(json_object_get(storage, "last_error"));
+	int r;
+
+	fputc('\n', out);
+	r = table_print(table, out);
+	if (r == 0 && !table_is_empty(directories)) {
+		fputc('\n', out);
+		r = table_print(directories, out);
+	}
+	if (r < 0 || (!json_is_integer(oldest) && error == NULL))
+		return r;
+	fputc('\n', out);
+	if (json_is_integer(oldest)) {
+		fputs("oldest recording: ", out);
+		time_print(out, (uint64_t)json_integer_value(oldest));
+		fputc('\n', out);
+	}
+	if (error != NULL) {
+		fputs("last error: ", out);
+		text_print(out, error);
+		fputc('\n', out);
+	}
+	return 0;
+}
+
 static void status_head(json_t *status, struct reader *reader, FILE *out)
 {
 	fputs("fancapd ", out);
@@ -181,17 +257,25 @@ static void status_check(struct reader *reader, json_t *status)
 int report_status(json_t *status, FILE *out, const char **ret_missing)
 {
 	struct table *table = table_new(status_columns, ARRAY_SIZE(status_columns));
+	struct table *recordings = table_new(storage_columns, ARRAY_SIZE(storage_columns));
+	struct table *directories = table_new(directory_columns, ARRAY_SIZE(directory_columns));
 	struct reader reader = { NULL };
+	json_t *storage = read_object(&reader, status, "storage");
 	int r;
 
 	status_check(&reader, status);
 	status_fill(table, &reader, status);
+	storage_fill(recordings, directories, &reader, storage);
 	r = report_result(&reader, ret_missing);
 	if (r == 0) {
 		status_head(status, &reader, out);
 		r = table_print(table, out);
 	}
+	if (r == 0)
+		r = storage_print(recordings, directories, storage, out);
 	table_free(table);
+	table_free(recordings);
+	table_free(directories);
 	return r;
 }
 
@@ -200,7 +284,12 @@ int report_status(json_t *status, FILE *out, const char **ret_missing)
 static const struct column statistics_columns[] = {
 	{ "INTERFACE", false }, { "WORKER", false },   { "SEEN", true },    { "DROPPED", true },
 	{ "DROP %", true },	{ "WRITTEN", true },   { "DISCARDED", true }, { "IN RING", true },
-	{ "BYTES", true },	{ "FREEZES", true },   { "RESTARTS", true },
+	{ "BYTES", true },	{ "FREEZES", true },   { "RESTARTS", true },  { "BALANCE", true },
+};
+
+static const struct column writes_columns[] = {
+	{ "INTERFACE", false }, { "WORKER", false },  { "BLOCKS DIRECT", true }, { "STAGED", true },
+	{ "DIRECT %", true },	{ "WRITES", true },   { "MEAN", true },		 { "LONGEST", true },
 };
 
 static const struct column discarded_columns[] = {
@@ -274,14 +363,40 @@ static void nic_fill(struct table *table, struct reader *reader, const char *int
 	cell_count(table, reader, nic, "rx_nohandler");
 }
 
-/** The tables that statistics are shown in; those after the first only if there is something in them. */
+static void cell_latency(struct table *table, uint64_t writes, uint64_t duration_ns)
+{
+	if (writes > 0)
+		table_duration(table, duration_ns);
+	else
+		table_text(table, "-");
+}
+
+/* How blocks got into files. @param worker its number, "all", or "" of the total */
+static void writes_fill(struct table *table, struct reader *reader, const char *interface, const char *worker,
+			json_t *object)
+{
+	uint64_t direct = read_count(reader, object, "blocks_direct");
+	uint64_t staged = read_count(reader, object, "blocks_staged");
+	uint64_t writes = read_count(reader, object, "writes");
+
+	table_text(table, interface);
+	table_text(table, worker);
+	table_count(table, direct);
+	table_count(table, staged);
+	table_percent(table, direct, direct + staged);
+	table_count(table, writes);
+	cell_latency(table, writes, read_count(reader, object, "write_mean_ns"));
+	cell_latency(table, writes, read_count(reader, object, "write_max_ns"));
+}
+
+/** The tables that statistics are shown in; those after writes only if there is something in them. */
 struct statistics_tables {
-	struct table *all, *discarded, *rollover, *nic;
+	struct table *all, *writes, *discarded, *rollover, *nic;
 };
 
 static void statistics_fill(const struct statistics_tables *tables, struct reader *reader, json_t *statistics)
 {
-	json_t *array = read_array(reader, statistics, "interfaces"), *interface, *worker;
+	json_t *array = read_array(reader, statistics, "interfaces"), *interface, *worker, *total;
 	struct table *table = tables->all;
 	size_t i, w;
 
@@ -293,17 +408,28 @@ static void statistics_fill(const struct statistics_tables *tables, struct reade
 		table_text(table, "all");
 		statistics_counters(table, reader, interface);
 		nic_fill(tables->nic, reader, name, json_object_get(interface, "nic"));
+		cell_ratio(table, interface, "flow_balance");
+		writes_fill(tables->writes, reader, name, "all", interface);
 		json_array_foreach(workers, w, worker) {
+			char number[24];
+
+			snprintf(number, sizeof(number), "%llu",
+				 (unsigned long long)read_count(reader, worker, "worker"));
 			table_text(table, name);
-			table_format(table, "%llu", (unsigned long long)read_count(reader, worker, "worker"));
+			table_text(table, number);
 			statistics_counters(table, reader, worker);
+			table_text(table, "");
+			writes_fill(tables->writes, reader, name, number, worker);
 			discarded_fill(tables->discarded, reader, name, worker);
 			rollover_fill(tables->rollover, reader, name, worker);
 		}
 	}
+	total = read_object(reader, statistics, "total");
 	table_text(table, "total");
 	table_text(table, "");
-	statistics_counters(table, reader, read_object(reader, statistics, "total"));
+	statistics_counters(table, reader, total);
+	table_text(table, "");
+	writes_fill(tables->writes, reader, "total", "", total);
 }
 
 static int table_print_if_any(struct table *table, FILE *out)
@@ -324,6 +450,8 @@ static int statistics_print(const struct statistics_tables *tables, uint64_t tim
 	fputs("\n\n", out);
 	r = table_print(tables->all, out);
 	if (r == 0)
+		r = table_print_if_any(tables->writes, out);
+	if (r == 0)
 		r = table_print_if_any(tables->discarded, out);
 	if (r == 0)
 		r = table_print_if_any(tables->rollover, out);
@@ -336,6 +464,7 @@ int report_statistics(json_t *statistics, FILE *out, const char **ret_missing)
 {
 	const struct statistics_tables tables = {
 		.all = table_new(statistics_columns, ARRAY_SIZE(statistics_columns)),
+		.writes = table_new(writes_columns, ARRAY_SIZE(writes_columns)),
 		.discarded = table_new(discarded_columns, ARRAY_SIZE(discarded_columns)),
 		.rollover = table_new(rollover_columns, ARRAY_SIZE(rollover_columns)),
 		.nic = table_new(nic_columns, ARRAY_SIZE(nic_columns)),
@@ -350,6 +479,7 @@ int report_statistics(json_t *statistics, FILE *out, const char **ret_missing)
 	if (r == 0)
 		r = statistics_print(&tables, time_ns, started_ns, out);
 	table_free(tables.all);
+	table_free(tables.writes);
 	table_free(tables.discarded);
 	table_free(tables.rollover);
 	table_free(tables.nic);
@@ -360,8 +490,9 @@ int report_statistics(json_t *statistics, FILE *out, const char **ret_missing)
 
 static const struct column workers_columns[] = {
 	{ "INTERFACE", false }, { "WORKER", false }, { "STATE", false }, { "PID", true },
-	{ "CPU", true },	{ "BLOCKS", true },  { "USED", true },	 { "USED %", true },
-	{ "SEEN", true },	{ "DROPPED", true }, { "DROP %", true }, { "RESTARTS", true },
+	{ "CPU", true },	{ "WRITER", false }, { "DIRECT I/O", false }, { "BLOCKS", true },
+	{ "USED", true },	{ "USED %", true },  { "MOST %", true }, { "SEEN", true },
+	{ "DROPPED", true },	{ "DROP %", true },  { "RESTARTS", true },
 };
 
 static void workers_fill(struct table *table, struct reader *reader, json_t *interface)
@@ -379,9 +510,12 @@ static void workers_fill(struct table *table, struct reader *reader, json_t *int
 		table_text(table, read_text(reader, worker, "state"));
 		cell_optional(table, reader, worker, "pid");
 		cell_optional(table, reader, worker, "cpu");
+		table_text(table, read_text(reader, worker, "writer"));
+		cell_yes_no(table, worker, "direct_io");
 		table_count(table, blocks);
 		table_count(table, used);
 		table_percent(table, used, blocks);
+		table_percent(table, read_count(reader, worker, "ring_blocks_used_max"), blocks);
 		cells_seen(table, reader, worker);
 		cell_count(table, reader, worker, "worker_restarts");
 	}

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/capture.h"
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/paths.h"
@@ -212,17 +214,165 @@ static int open_timestamps(struct capture *capture, struct fancap_error *err)
 	return 0;
 }
 
+/* --- rings that outlive us -------------------------------------------------------------------------------------- */
+
+/* Of all that a group is made of and that cannot be changed afterwards. FNV-1a. */
+static uint64_t shape(const struct capture *capture)
+{
+	const struct config_interface *interface = capture->config;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	char text[512];
+
+	snprintf(text, sizeof(text), "%u %d %d %d %d %d %d %d %.400s", interface->workers, (int)interface->fanout.mode,
+		 interface->fanout.defragment, interface->fanout.rollover, interface->promiscuous,
+		 (int)interface->direction, (int)interface->timestamps, (int)capture->link.type,
+		 interface->fanout.program != NULL ? interface->fanout.program : "");
+	for (const char *p = text; *p != '\0'; p++)
+		hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static struct ledger_ring describe(const struct capture *capture, unsigned worker)
+{
+	struct ledger_ring ring = {
+		.ifindex = (uint32_t)capture->link.ifindex,
+		.worker = worker,
+		.members = capture->config->workers,
+		.fanout_id = capture->group.id,
+		.linktype = (uint32_t)capture->link.linktype,
+		.hardware_timestamps = capture->hardware_timestamps,
+		.shape = shape(capture),
+		.req = capture->geometry.req,
+		.reserve_bytes = capture->geometry.reserve_bytes,
+		.created_ns = clock_realtime_ns(),
+	};
+
+	snprintf(ring.interface, sizeof(ring.interface), "%s", capture->config->name);
+	return ring;
+}
+
 static int open_ledgers(struct capture *capture)
 {
-	capture->rings = calloc(capture->config->workers, sizeof(*capture->rings));
-	if (capture->rings == NULL)
-		return -ENOMEM;
 	for (unsigned i = 0; i < capture->config->workers; i++) {
-		capture->rings[i].ledger = ledger_map(capture->geometry.req.tp_block_size);
-		if (capture->rings[i].ledger == NULL)
-			return -errno;
+		const struct ledger_ring ring = describe(capture, i);
+		int fd = ledger_create(&ring, &capture->rings[i].ledger);
+
+		if (fd < 0)
+			return fd;
+		capture->rings[i].ledger_fd = fd;
 	}
 	return 0;
+}
+
+/* @return the store's ring of one worker, or NULL */
+static struct store_ring *find_stored(const struct store *store, const char *interface, unsigned worker)
+{
+	for (size_t i = 0; i < store->n; i++) {
+		struct store_ring *ring = &store->rings[i];
+
+		if (ring->ring_fd >= 0 && ledger_ring(ring->ledger)->worker == worker &&
+		    strcmp(ledger_ring(ring->ledger)->interface, interface) == 0)
+			return ring;
+	}
+	return NULL;
+}
+
+/* @return what of a ring is not as it would be made now; NULL: nothing */
+static const char *misfit(const struct capture *capture, const struct store_ring *stored)
+{
+	const struct ledger_ring *ring;
+
+	if (stored == NULL)
+		return "it is not complete";
+	ring = ledger_ring(stored->ledger);
+	if (ring->ifindex != (uint32_t)capture->link.ifindex || ring->linktype != (uint32_t)capture->link.linktype)
+		return "the interface is another one now";
+	if (memcmp(&ring->req, &capture->geometry.req, sizeof(ring->req)) != 0 ||
+	    ring->reserve_bytes != capture->geometry.reserve_bytes)
+		return "the configuration wants other rings";
+	if (ring->members != capture->config->workers || ring->shape != shape(capture))
+		return "the configuration wants another group";
+	return NULL;
+}
+
+/* Whether the whole group is there and fits. Says why not, unless there is nothing of it. */
+static bool stored_fits(const struct capture *capture, const struct store *store)
+{
+	const char *name = capture->config->name;
+
+	if (find_stored(store, name, 0) == NULL)
+		return false;
+	for (unsigned i = 0; i < capture->config->workers; i++) {
+		const char *why = misfit(capture, find_stored(store, name, i));
+
+		if (why != NULL) {
+			log_printf(LOG_WARNING, NULL, &(struct log_context){name, -1},
+				   "the rings of an earlier fancapd cannot be gone on with: %s", why);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* @return 1 gone on with what is in the store, 0 there is nothing that fits, -errno */
+static int take_over(struct capture *capture, struct store *store)
+{
+	unsigned n = capture->config->workers;
+
+	if (!stored_fits(capture, store))
+		return 0;
+	capture->group.fds = calloc(n, sizeof(int));
+	if (capture->group.fds == NULL)
+		return -ENOMEM;
+	for (; capture->group.members < n; capture->group.members++) {
+		unsigned i = capture->group.members;
+		struct store_ring *stored = find_stored(store, capture->config->name, i);
+
+		capture->group.fds[i] = stored->ring_fd;
+		capture->rings[i] = (struct capture_ring){stored->ledger, stored->ledger_fd};
+		stored->ring_fd = -1;
+	}
+	capture->group.id = (uint16_t)ledger_ring(capture->rings[0].ledger)->fanout_id;
+	capture->hardware_timestamps = ledger_ring(capture->rings[0].ledger)->hardware_timestamps != 0;
+	capture->taken_over = true;
+	return 1;
+}
+
+void capture_store(const struct capture *capture)
+{
+	for (unsigned i = 0; !capture->taken_over && i < capture->group.members; i++) {
+		int r = store_put(capture->config->name, i, capture->group.fds[i], capture->rings[i].ledger_fd);
+
+		if (r < 0)
+			log_printf(LOG_WARNING, NULL, &(struct log_context){capture->config->name, (int)i},
+				   "the service manager does not take the ring: %s; a restart will lose packets",
+				   strerror(-r));
+	}
+}
+
+static int open_group_or_go_on(struct capture *capture, struct store *store, struct fancap_error *err)
+{
+	int r;
+
+	capture->rings = calloc(capture->config->workers, sizeof(*capture->rings));
+	if (capture->rings == NULL) {
+		fancap_error_set(err, "%s: out of memory", capture->config->name);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < capture->config->workers; i++)
+		capture->rings[i].ledger_fd = -1;
+	r = store != NULL ? take_over(capture, store) : 0;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = open_group(capture, err);
+	if (r == 0)
+		r = open_timestamps(capture, err);
+	if (r < 0)
+		return r;
+	r = open_ledgers(capture);
+	if (r < 0)
+		fancap_error_set(err, "%s: cannot make the ledgers: %s", capture->config->name, strerror(-r));
+	return r;
 }
 
 /* --- devices that come and go ---------------------------------------------------------------------------------- */
@@ -231,10 +381,14 @@ static int open_ledgers(struct capture *capture)
 static void free_rings(struct capture *capture)
 {
 	fancap_group_close(&capture->group);
-	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++)
+	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++) {
 		ledger_unmap(capture->rings[i].ledger);
+		if (capture->rings[i].ledger_fd >= 0)
+			close(capture->rings[i].ledger_fd);
+	}
 	free(capture->rings);
 	capture->rings = NULL;
+	capture->taken_over = false;
 	capture->hardware_timestamps = false;
 	capture->gone = false;
 }
@@ -249,8 +403,12 @@ static int query_link(struct capture *capture, struct fancap_error *err)
 	return r;
 }
 
-/* All that takes the device, with the gate closed. On failure there is nothing. */
-static int open_device(struct capture *capture, struct fancap_error *err)
+/*
+ * All that takes the device, with the gate closed; or what the store has of it. On failure there is nothing.
+ *
+ * @param store NULL: none
+ */
+static int open_device(struct capture *capture, struct store *store, struct fancap_error *err)
 {
 	struct fancap_link now = {0};
 	int r, again;
@@ -260,14 +418,7 @@ static int open_device(struct capture *capture, struct fancap_error *err)
 	if (r == 0)
 		r = open_geometry(capture, err);
 	if (r == 0)
-		r = open_group(capture, err);
-	if (r == 0)
-		r = open_timestamps(capture, err);
-	if (r == 0) {
-		r = open_ledgers(capture);
-		if (r < 0)
-			fancap_error_set(err, "%s: no memory for the ledgers", capture->config->name);
-	}
+		r = open_group_or_go_on(capture, store, err);
 	if (r == 0)
 		return 0;
 	free_rings(capture);
@@ -276,7 +427,7 @@ static int open_device(struct capture *capture, struct fancap_error *err)
 	return again == -ENODEV || (again == 0 && now.ifindex != capture->link.ifindex) ? -ENODEV : r;
 }
 
-int capture_open(const struct config *config, const struct config_interface *interface,
+int capture_open(const struct config *config, const struct config_interface *interface, struct store *store,
 		 struct capture *ret, struct fancap_error *err)
 {
 	struct capture capture = {.config = interface};
@@ -293,7 +444,7 @@ int capture_open(const struct config *config, const struct config_interface *int
 	if (r == 0)
 		r = open_folders(config, &capture, err);
 	if (r == 0)
-		r = open_device(&capture, err);
+		r = open_device(&capture, store, err);
 	if (r == -ENODEV && interface->on_missing == CONFIG_MISSING_WAIT) {
 		log_printf(LOG_WARNING, MESSAGE_LINK_MISSING, &about, "no such interface; waiting for it");
 		r = 0;
@@ -351,7 +502,7 @@ static int attach_next(struct capture *capture, struct fancap_error *err)
 
 	if (next != NULL) {
 		next->config = capture->config;
-		r = open_device(next, err);
+		r = open_device(next, NULL, err);
 	} else {
 		fancap_error_set(err, "%s: out of memory", capture->config->name);
 	}
@@ -392,7 +543,7 @@ int capture_attach(struct capture *capture, struct fancap_error *err)
 
 	if (capture->next != NULL)
 		return -EBUSY;
-	r = capture_has_rings(capture) ? attach_next(capture, err) : open_device(capture, err);
+	r = capture_has_rings(capture) ? attach_next(capture, err) : open_device(capture, NULL, err);
 	if (r < 0)
 		return r;
 	capture_rename(capture, capture->config->name);
@@ -409,6 +560,9 @@ int capture_attach(struct capture *capture, struct fancap_error *err)
 		capture_gate_close(capture);
 		capture_detach(capture);
 	}
+	/* Names in the store are of one set of rings: the next one's turn comes when this one's are free. */
+	if (capture->next == NULL)
+		capture_store(capture);
 	return r;
 }
 
@@ -483,13 +637,16 @@ int capture_apply(struct capture *capture, const struct config *config,
 
 void capture_read_kernel(struct capture *capture, unsigned worker)
 {
-	struct capture_ring *ring = &capture->rings[worker];
-	int r = fancap_stats_read(capture->group.fds[worker], &ring->kernel);
+	struct ledger *ledger = capture->rings[worker].ledger;
+	struct fancap_stats kernel;
+	int r;
 
+	ledger_kernel(ledger, &kernel);
+	r = fancap_stats_read(capture->group.fds[worker], &kernel);
 	if (r < 0)
 		log_printf(LOG_ERR, NULL, &(struct log_context){capture->config->name, (int)worker},
 			   "PACKET_STATISTICS: %s", strerror(-r));
-	ledger_set_kernel(ring->ledger, &ring->kernel);
+	ledger_set_kernel(ledger, &kernel);
 }
 
 void capture_read_kernel_all(struct capture *capture)
@@ -500,9 +657,10 @@ void capture_read_kernel_all(struct capture *capture)
 
 uint64_t capture_delivered(const struct capture *capture, unsigned worker)
 {
-	const struct fancap_stats *kernel = &capture->rings[worker].kernel;
+	struct fancap_stats kernel;
 
-	return kernel->packets - kernel->drops;
+	ledger_kernel(capture->rings[worker].ledger, &kernel);
+	return kernel.packets - kernel.drops;
 }
 
 /* The kernel does not reset these: whoever asks reads them. */
@@ -523,41 +681,63 @@ static void count_rollovers(const struct capture *capture, unsigned worker, stru
 	counters->ring_rollovers_failed = stats.failed;
 }
 
+static void count_recorded(const struct ledger_commit *commit, struct statistics_counters *counters)
+{
+	counters->packets_written = commit->packets_written;
+	counters->bytes_written = commit->bytes_written;
+	for (int i = 0; i < DISCARD_REASONS; i++)
+		counters->discarded_by_reason[i] = commit->discarded[i];
+	counters->blocks_direct = commit->blocks_direct;
+	counters->blocks_staged = commit->blocks_staged;
+	counters->writes = commit->writes;
+	counters->write_ns = commit->write_ns;
+	counters->write_max_ns = commit->write_max_ns;
+}
+
 /* Of the rings as they are, without those of before and after. */
 static void count_rings(struct capture *capture, unsigned worker, struct statistics_counters *counters)
 {
 	struct capture_ring *ring = &capture->rings[worker];
+	struct fancap_stats kernel;
 	struct ledger_commit commit;
 
 	ledger_read(ring->ledger, &commit);
 	capture_read_kernel(capture, worker);
-	counters->packets_seen = ring->kernel.packets;
-	counters->packets_dropped = ring->kernel.drops;
-	counters->ring_freezes = ring->kernel.freezes;
+	ledger_kernel(ring->ledger, &kernel);
+	counters->packets_seen = kernel.packets;
+	counters->packets_dropped = kernel.drops;
+	counters->ring_freezes = kernel.freezes;
 	count_rollovers(capture, worker, counters);
-	counters->packets_written = commit.packets_written;
-	counters->bytes_written = commit.bytes_written;
-	for (int i = 0; i < DISCARD_REASONS; i++)
-		counters->discarded_by_reason[i] = commit.discarded[i];
+	count_recorded(&commit, counters);
 }
 
 static void add_rings(struct capture *capture, unsigned worker, struct statistics_worker *ret)
 {
+	const struct ledger *ledger = capture->rings[worker].ledger;
+	const struct ledger_writer writer = ledger_writer(ledger);
 	struct statistics_counters counters = {0};
+	unsigned used_max = ledger_blocks_used_max(ledger);
 
 	count_rings(capture, worker, &counters);
 	statistics_counters_add(&ret->counters, &counters);
 	ret->ring_blocks += capture->geometry.req.tp_block_nr;
-	ret->ring_blocks_used += ledger_blocks_held(capture->rings[worker].ledger);
+	ret->ring_blocks_used += ledger_blocks_held(ledger);
+	if (used_max > ret->ring_blocks_used_max)
+		ret->ring_blocks_used_max = used_max;
+	ret->io_uring |= writer.io_uring;
+	ret->has_file |= writer.folder != LEDGER_NO_FOLDER;
+	ret->direct_io |= writer.o_direct;
 }
 
 void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
 {
-	ret->worker = worker;
-	ret->cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[worker] : -1;
-	ret->counters = capture->past[worker];
-	ret->ring_blocks = 0;
-	ret->ring_blocks_used = 0;
+	*ret = (struct statistics_worker){
+		.worker = worker,
+		.state = ret->state,
+		.pid = ret->pid,
+		.cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[worker] : -1,
+		.counters = capture->past[worker],
+	};
 	if (capture_has_rings(capture))
 		add_rings(capture, worker, ret);
 	if (capture->next != NULL)
@@ -583,6 +763,7 @@ void capture_advance(struct capture *capture)
 
 		count_rings(capture, i, &counters);
 		statistics_counters_add(&capture->past[i], &counters);
+		store_remove(capture->config->name, i);
 	}
 	free_rings(capture);
 	if (next == NULL)
@@ -598,6 +779,8 @@ void capture_advance(struct capture *capture)
 	/* It went as it came: there is no work in it. */
 	if (capture->gone && is_empty(capture))
 		capture_advance(capture);
+	else
+		capture_store(capture);
 }
 
 uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)

@@ -7,6 +7,7 @@
 #include "daemon/links.h"
 #include "daemon/recorder.h"
 #include "daemon/statistics.h"
+#include "daemon/store.h"
 #include "fancap/group.h"
 #include "fancap/link.h"
 #include "fancap/stats.h"
@@ -14,7 +15,7 @@
 /** One worker's ring as the supervisor holds it: outlives every worker that uses it. */
 struct capture_ring {
 	struct ledger *ledger;
-	struct fancap_stats kernel;
+	int ledger_fd;
 };
 
 /**
@@ -39,20 +40,23 @@ struct capture {
 	struct fancap_group group; ///< without members: there is no device
 	bool hardware_timestamps; ///< as the device agreed to
 	struct capture_ring *rings; ///< one per group member
+	bool taken_over; ///< from an earlier fancapd
 	char **folders;		    ///< recordings of this interface, absolute: one in each of storage.directories
 	size_t n_folders;
 	struct recorder_settings settings;
 };
 
 /**
- * Make everything that capturing an interface takes, with the gate closed: no packet is seen yet. If there is no such
- * device, and the configuration says to wait for it, all but what takes the device.
+ * Make everything that capturing an interface takes, with the gate closed: no packet is seen yet. Or, if the store has
+ * rings of this interface that are as they would be made now, go on with those: their gate is open, and they go on filling.
+ * If there is no such device, and the configuration says to wait for it: all but what takes the device.
  *
  * @param config borrowed, until capture_close() or capture_apply()
+ * @param store  what is used of it is taken out
  * @param ret    filled in on success only; capture_close() ends it
  * @return 0 or -errno; err begins with the interface's name
  */
-int capture_open(const struct config *config, const struct config_interface *interface,
+int capture_open(const struct config *config, const struct config_interface *interface, struct store *store,
 		 struct capture *ret, struct fancap_error *err);
 
 /**
@@ -83,6 +87,8 @@ void capture_detach(struct capture *capture);
 
 /** All workers have left rings that are `gone`: keep what was counted, free them, go over to the next, if any. */
 void capture_advance(struct capture *capture);
+/** Put rings and ledgers into the service manager's store, so that they outlive this process. Says so if that fails. */
+void capture_store(const struct capture *capture);
 
 /** Compile the configured filter and let packets in. @return 0 or -errno */
 int capture_gate_open(struct capture *capture, struct fancap_error *err);

@@ -4,10 +4,11 @@
 
 #include <stdint.h>
 
+#include "daemon/keeper.h"
 #include "daemon/recorder.h"
 
 /*
- * Between supervisor and worker: a SOCK_SEQPACKET pair, so that messages keep their bounds and either end sees at once
+ * Between the supervisor and a worker, or the storage keeper: a SOCK_SEQPACKET pair, so that messages keep their bounds and either end sees at once
  * when the other is gone. Both ends are non-blocking.
  */
 
@@ -15,7 +16,9 @@ enum channel_type {
 	/* supervisor -> worker */
 	CHANNEL_STOP,	   ///< the gate is closed: record what is left, finish the files, leave
 	CHANNEL_CONFIGURE, ///< new settings
-	/* worker -> supervisor */
+	/* supervisor -> keeper */
+	CHANNEL_KEEP, ///< new settings
+	/* worker or keeper -> supervisor */
 	CHANNEL_HELLO,	///< set up, recording
 	CHANNEL_LOSING, ///< the kernel says it dropped packets: have a look at its counters
 	CHANNEL_LOG,	///< put this into the log
@@ -32,6 +35,7 @@ struct channel_message {
 	union {
 		uint64_t stop_packets; ///< STOP: what the kernel has delivered to this ring in all
 		struct recorder_settings settings;
+		struct keeper_settings keeper;
 		struct channel_log log;
 	};
 };

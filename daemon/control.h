@@ -10,6 +10,7 @@
 
 struct event_base;
 struct statistics;
+struct storage_status;
 
 /** Where fancapd is in its life. */
 enum control_state {
@@ -26,6 +27,12 @@ struct control_status {
 	uint64_t started_ns;	 ///< CLOCK_REALTIME, when the daemon started
 	const char *config_path;
 	const char *socket_path;
+	struct {
+		pid_t keeper_pid; ///< 0: it is being replaced
+		uint64_t keeper_restarts;
+		const char *const *directories; ///< as many as status has
+		const struct storage_status *status;
+	} storage;
 };
 
 /**

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <linux/if_packet.h>
+
 #include "daemon/statistics.h"
 #include "fancap/inplace.h"
 #include "fancap/stats.h"
@@ -77,11 +79,50 @@ struct ledger_block {
 	struct fancap_inplace_extra extra;
 };
 
+/** The ring that a ledger stands beside. Written once, by who made both; plain data of fixed layout. */
+struct ledger_ring {
+	char interface[16];
+	uint32_t ifindex;
+	uint32_t worker;  ///< from 0
+	uint32_t members; ///< of its group
+	uint32_t fanout_id;
+	uint32_t linktype;
+	uint32_t hardware_timestamps; ///< 1: the device's clock
+	uint64_t shape; ///< fingerprint of the options that the group was made with
+	struct tpacket_req3 req;
+	uint32_t reserve_bytes;
+	uint64_t created_ns; ///< CLOCK_REALTIME: counters count from then
+};
+
 struct ledger;
 
-/** Map a new one for a ring with blocks of this size, shared with processes forked later. NULL: errno. ledger_unmap() ends it. */
-struct ledger *ledger_map(uint32_t block_bytes);
+/**
+ * Make the ledger of a ring: a memfd of fixed size, mapped, shared with processes forked later or given the descriptor.
+ *
+ * @return the descriptor (close-on-exec), which the caller closes; or -errno. ledger_unmap() ends the mapping
+ */
+int ledger_create(const struct ledger_ring *ring, struct ledger **ret);
+
+/**
+ * Map one that an earlier fancapd made. It is checked: kind, version, size.
+ *
+ * @param fd stays the caller's
+ * @return 0; -EBADMSG not a ledger; -EPROTO one of another version; -errno
+ */
+int ledger_open(int fd, struct ledger **ret);
+
 void ledger_unmap(struct ledger *ledger);
+
+const struct ledger_ring *ledger_ring(const struct ledger *ledger);
+
+/**
+ * Worker: be the only one that writes to ledger and ring, until the process ends. A predecessor that is still about is
+ * waited for.
+ *
+ * @param fd the ledger's, not to be closed while this process lives
+ * @return 0; -EBUSY it does not go away; -errno
+ */
+int ledger_claim(int fd, unsigned wait_ms);
 
 /** Worker: publish a commit. One release store makes it the current one. */
 void ledger_publish(struct ledger *ledger, const struct ledger_commit *commit);
@@ -91,8 +132,10 @@ void ledger_read(const struct ledger *ledger, struct ledger_commit *ret);
 /** Worker: the segment's path, absolute, as it will be in the end; change it in SEGMENT_NONE only. */
 char *ledger_segment_path(struct ledger *ledger);
 
-/** Supervisor: kernel counters; it alone reads PACKET_STATISTICS. Worker: look at the drops. */
+/** Supervisor: kernel counters; it alone reads PACKET_STATISTICS. */
 void ledger_set_kernel(struct ledger *ledger, const struct fancap_stats *stats);
+void ledger_kernel(const struct ledger *ledger, struct fancap_stats *ret);
+/** Worker: the drops of these. */
 uint64_t ledger_kernel_drops(const struct ledger *ledger);
 /** How often ledger_set_kernel() was called. */
 uint64_t ledger_kernel_reads(const struct ledger *ledger);
@@ -104,9 +147,17 @@ void ledger_note_crash(struct ledger *ledger);
 /** Whether this block has killed two workers in a row: leave it alone. */
 bool ledger_block_is_poison(const struct ledger *ledger, uint64_t position);
 
+/** Supervisor: how often a worker of this ring was replaced. */
+void ledger_set_restarts(struct ledger *ledger, uint64_t restarts);
+uint64_t ledger_restarts(const struct ledger *ledger);
+
 /** Worker: ring blocks it has taken and not handed back. Anybody may read it. */
 void ledger_set_blocks_held(struct ledger *ledger, uint32_t blocks);
 uint32_t ledger_blocks_held(const struct ledger *ledger);
+
+/** Worker: the most ring blocks that were in use at once, over all workers this ring has had. Anybody may read it. */
+void ledger_set_blocks_used_max(struct ledger *ledger, uint32_t blocks);
+uint32_t ledger_blocks_used_max(const struct ledger *ledger);
 
 /** Worker: the i-th record of a rewritten block, i < LEDGER_WRITES_MAX. */
 struct ledger_block *ledger_block(struct ledger *ledger, unsigned i);
@@ -121,7 +172,11 @@ uint32_t ledger_rows_max(const struct ledger *ledger);
 struct ledger_writer {
 	bool io_uring; ///< else pwrite
 	bool o_direct; ///< of the latest segment
+	uint16_t io_uring_error; ///< errno that io_uring was refused to the worker with, 0: it was not
+	int32_t folder;		 ///< of the latest segment: which of the recorder's; LEDGER_NO_FOLDER
 };
+#define LEDGER_NO_FOLDER (-1) ///< there was none yet
+
 void ledger_set_writer(struct ledger *ledger, struct ledger_writer writer);
 struct ledger_writer ledger_writer(const struct ledger *ledger);
 

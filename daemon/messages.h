@@ -8,6 +8,7 @@
  * part of the interface and never changes its meaning.
  */
 #define MESSAGE_STARTED "8a5989acbdd84bbcaf0564b478fbdf7a"
+#define MESSAGE_TAKEN_OVER "3fa515a19fb6474d9cf2e68a515aa727"
 #define MESSAGE_STOPPED "b1fd77a858ec459098efa4a12524051b"
 #define MESSAGE_WORKER_DIED "89c1b276f24a4bf19ce20a720cf622ff"
 #define MESSAGE_WORKER_STARTED "dd71ba8621bd421faf7be2936ddd31fa"
@@ -21,5 +22,7 @@
 #define MESSAGE_LINK_RENAMED "a895a30248504120b3e5a12a707d6812"
 #define MESSAGE_RELOADED "fa9c5444157b4caa9c870da08cc91472"
 #define MESSAGE_RELOAD_REFUSED "3a3e98fcc406404d82276a2bec1cc9c2"
+#define MESSAGE_KEEPER_DIED "6c3d2a0f7b0e4f0b9d4ce1b7a8e5f913"
+#define MESSAGE_STORAGE_ERROR "c19d6a2e84f24c7f8f51d0b3e97a4d26"
 
 #endif

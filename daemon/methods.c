@@ -3,9 +3,11 @@
 #include "daemon/clock.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "daemon/statistics.h"
+#include "daemon/storage_status.h"
 #include "varlink/interfaces.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
@@ -67,34 +69,39 @@ static void reply_unavailable(struct method_reply *reply, const char *reason)
 
 /* --- statistics as JSON -------------------------------------------------------------------------- */
 
+static const struct {
+	const char *name;
+	size_t offset; ///< in struct statistics_counters, of a uint64_t
+} counters[] = {
+#define COUNTER(name) { #name, offsetof(struct statistics_counters, name) }
+	COUNTER(packets_seen), COUNTER(packets_dropped), COUNTER(packets_delivered), COUNTER(packets_written),
+	COUNTER(packets_discarded), COUNTER(packets_in_ring), COUNTER(bytes_written), COUNTER(ring_freezes),
+	COUNTER(ring_rollovers), COUNTER(ring_rollovers_huge), COUNTER(ring_rollovers_failed), COUNTER(blocks_direct),
+	COUNTER(blocks_staged), COUNTER(writes), COUNTER(write_ns), COUNTER(write_mean_ns), COUNTER(write_max_ns),
+	COUNTER(worker_restarts),
+#undef COUNTER
+};
+
+static uint64_t counter_value(const struct statistics_counters *c, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)c + counters[i].offset, sizeof(value));
+	return value;
+}
+
 /* Add the counters to an object, flat. @return 0 or -1 */
 static int counters_pack_into(json_t *object, const struct statistics_counters *c)
 {
 	json_t *reasons = json_object();
-	json_t *counters;
-	int r;
+	int r = 0;
 
 	for (int i = 0; i < DISCARD_REASONS; i++)
-		(void)json_object_set_new(reasons, discard_reason_name((enum discard_reason)i),
-					  varlink_count(c->discarded_by_reason[i]));
-
-	counters = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			     "packets_seen", varlink_count(c->packets_seen),
-			     "packets_dropped", varlink_count(c->packets_dropped),
-			     "packets_delivered", varlink_count(c->packets_delivered),
-			     "packets_written", varlink_count(c->packets_written),
-			     "packets_discarded", varlink_count(c->packets_discarded),
-			     "discarded_by_reason", reasons,
-			     "packets_in_ring", varlink_count(c->packets_in_ring),
-			     "bytes_written", varlink_count(c->bytes_written),
-			     "ring_freezes", varlink_count(c->ring_freezes),
-			     "ring_rollovers", varlink_count(c->ring_rollovers),
-			     "ring_rollovers_huge", varlink_count(c->ring_rollovers_huge),
-			     "ring_rollovers_failed", varlink_count(c->ring_rollovers_failed),
-			     "worker_restarts", varlink_count(c->worker_restarts));
-	r = json_object_update(object, counters);
-	json_decref(counters);
-	return r;
+		r |= json_object_set_new(reasons, discard_reason_name((enum discard_reason)i),
+					 varlink_count(c->discarded_by_reason[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		r |= json_object_set_new(object, counters[i].name, varlink_count(counter_value(c, i)));
+	return r | json_object_set_new(object, "discarded_by_reason", reasons);
 }
 
 /* object (taken over) with the counters added; NULL: no memory. */
@@ -108,13 +115,16 @@ static json_t *with_counters(json_t *object, const struct statistics_counters *c
 
 static json_t *worker_pack(const struct statistics_worker *w)
 {
-	json_t *object = json_pack("{s:I, s:s, s:o, s:o, s:I, s:I}",
+	json_t *object = json_pack("{s:I, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:o}",
 				   "worker", (json_int_t)w->worker,
 				   "state", worker_state_name(w->state),
 				   "pid", w->pid > 0 ? json_integer(w->pid) : json_null(),
 				   "cpu", w->cpu >= 0 ? json_integer(w->cpu) : json_null(),
 				   "ring_blocks", (json_int_t)w->ring_blocks,
-				   "ring_blocks_used", (json_int_t)w->ring_blocks_used);
+				   "ring_blocks_used", (json_int_t)w->ring_blocks_used,
+				   "ring_blocks_used_max", (json_int_t)w->ring_blocks_used_max,
+				   "writer", w->io_uring ? "io_uring" : "pwrite",
+				   "direct_io", w->has_file ? json_boolean(w->direct_io) : json_null());
 
 	return with_counters(object, &w->counters);
 }
@@ -154,13 +164,14 @@ static json_t *interface_pack(const struct statistics_interface *iface)
 	for (size_t i = 0; i < iface->n_workers; i++)
 		r |= json_array_append_new(workers, worker_pack(&iface->workers[i]));
 
-	object = json_pack("{s:o, s:o, s:s, s:o, s:o, s:s, s:o}",
+	object = json_pack("{s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o}",
 			   "interface", varlink_text(iface->name),
 			   "device", device_name_pack(iface),
 			   "state", interface_state_name(iface->state),
 			   "ifindex", number_or_null(iface->device, iface->ifindex),
 			   "fanout_id", number_or_null(iface->device, iface->fanout_id),
 			   "fanout_mode", iface->fanout_mode,
+			   "flow_balance", iface->flow_balance > 0 ? json_real(iface->flow_balance) : json_null(),
 			   "nic", nic_pack(iface));
 	object = with_counters(object, &iface->counters);
 	r |= json_object_set_new(object, "workers", workers);
@@ -253,6 +264,47 @@ static uint64_t ns_since(uint64_t started_ns)
 	return now_ns > started_ns ? now_ns - started_ns : 0;
 }
 
+static json_t *directories_pack(const struct control_status *status)
+{
+	const struct storage_status *storage = status->storage.status;
+	json_t *array = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < storage->n_directories; i++)
+		r |= json_array_append_new(array, json_pack("{s:o, s:o, s:o}",
+			"path", varlink_text(status->storage.directories[i]),
+			"total_bytes", varlink_count(storage->directories[i].total_bytes),
+			"free_bytes", varlink_count(storage->directories[i].free_bytes)));
+	if (r == 0)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+static json_t *storage_pack(const struct control_status *status)
+{
+	const struct storage_status *storage = status->storage.status;
+	pid_t pid = status->storage.keeper_pid;
+
+	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "keeper_pid", pid > 0 ? json_integer(pid) : json_null(),
+			 "keeper_restarts", varlink_count(status->storage.keeper_restarts),
+			 "scanned", storage->scanned != 0,
+			 "files", varlink_count(storage->files),
+			 "bytes", varlink_count(storage->bytes),
+			 "oldest_ns", storage->oldest_ns > 0 ? varlink_count(storage->oldest_ns) : json_null(),
+			 "active_bytes", varlink_count(storage->active_bytes),
+			 "finished_files", varlink_count(storage->finished_files),
+			 "recovered_files", varlink_count(storage->recovered_files),
+			 "compressed_files", varlink_count(storage->compressed_files),
+			 "removed_files", varlink_count(storage->removed_files),
+			 "removed_bytes", varlink_count(storage->removed_bytes),
+			 "synced_files", varlink_count(storage->synced_files),
+			 "errors", varlink_count(storage->errors),
+			 "last_error", storage->last_error[0] != '\0' ? varlink_text(storage->last_error) : json_null(),
+			 "directories", directories_pack(status));
+}
+
 /* @param stats NULL: nothing is captured yet */
 static json_t *status_pack(const struct control_status *status, const struct statistics *stats)
 {
@@ -266,7 +318,7 @@ static json_t *status_pack(const struct control_status *status, const struct sta
 		json_decref(array);
 		array = NULL;
 	}
-	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "version", status->version,
 			 "state", control_states[status->state],
 			 "pid", (json_int_t)status->pid,
@@ -275,6 +327,7 @@ static json_t *status_pack(const struct control_status *status, const struct sta
 			 "config", varlink_text(status->config_path),
 			 "socket", varlink_text(status->socket_path),
 			 "interfaces", array,
+			 "storage", storage_pack(status),
 			 "packets_seen", varlink_count(total->packets_seen),
 			 "packets_dropped", varlink_count(total->packets_dropped),
 			 "packets_written", varlink_count(total->packets_written),

@@ -16,4 +16,14 @@ void notify_stopping(void);
 /** STATUS=: one line for `systemctl status`. */
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/**
+ * FDSTORE=1, FDPOLL=0: have a copy of a descriptor kept under a name. FDPOLL=0, or a link that goes down would make systemd
+ * drop it. Unlike the others this waits for room, up to 5 s: it must not get lost.
+ *
+ * @return 0 or -errno
+ */
+int notify_store(const char *name, int fd);
+/** FDSTOREREMOVE=1 */
+void notify_store_remove(const char *name);
+
 #endif

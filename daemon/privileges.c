@@ -9,7 +9,34 @@
 
 #include "daemon/privileges.h"
 
+#define CAPABILITIES_MAX 64u
+
+bool privileges_have(uint64_t capabilities)
+{
+	if (capng_get_caps_process() < 0)
+		return false;
+	for (unsigned i = 0; i < CAPABILITIES_MAX; i++) {
+		if ((capabilities >> i & 1) && !capng_have_capability(CAPNG_EFFECTIVE, i))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t effective(void)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i <= (unsigned)CAP_LAST_CAP; i++)
+		mask |= (uint64_t)(capng_have_capability(CAPNG_EFFECTIVE, i) != 0) << i;
+	return mask;
+}
+
 int privileges_drop(void)
+{
+	return privileges_drop_but(0);
+}
+
+int privileges_drop_but(uint64_t capabilities)
 {
 	bool empty_bounds;
 
@@ -20,17 +47,22 @@ int privileges_drop(void)
 	if (capng_get_caps_process() < 0)
 		return -EPERM;
 	empty_bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	capabilities &= effective();
 	capng_clear(CAPNG_SELECT_ALL);
 	if (empty_bounds)
 		(void)capng_apply(CAPNG_SELECT_BOUNDS);
 	capng_clear(CAPNG_SELECT_ALL);
+	for (unsigned i = 0; i <= (unsigned)CAP_LAST_CAP; i++) {
+		if (capabilities >> i & 1)
+			(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, i);
+	}
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return -EPERM;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return -errno;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE ? 0 : -EPERM;
+	return effective() == capabilities ? 0 : -EPERM;
 }
 
 int privileges_folder_check(const char *folder)

@@ -2,10 +2,18 @@
 #ifndef DAEMON_PRIVILEGES_H
 #define DAEMON_PRIVILEGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** Give up every capability, in every set as far as allowed, and the way to regain any. @return 0 or -errno */
 int privileges_drop(void);
+
+/** The same, but keep those of a mask (1 << CAP_...) that we have. @return 0 or -errno */
+int privileges_drop_but(uint64_t capabilities);
+
+/** Whether we have all of a mask, in effect. */
+bool privileges_have(uint64_t capabilities);
 
 /**
  * Whether a process that has called privileges_drop() may make files in a folder: root may not in everybody's then.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/clock.h"
+#include "daemon/mailbox.h"
 #include "daemon/messages.h"
 #include "daemon/recorder.h"
 #include "daemon/segment.h"
@@ -60,11 +61,22 @@ static enum discard_reason failure_reason(int error)
 	return error == ENOSPC || error == EDQUOT ? DISCARD_DISK_FULL : DISCARD_DISK_ERROR;
 }
 
+/* As often as it is tried: the keeper makes room, and the next attempt succeeds. */
+static void post_full(struct recorder *rec)
+{
+	struct mailbox_message message = {.type = MAILBOX_FULL};
+
+	snprintf(message.path, sizeof(message.path), "%s", rec->params.folders[rec->folder]);
+	(void)mailbox_post(rec->params.mailbox_fd, &message);
+}
+
 static void enter_failure(struct recorder *rec, int error, const char *what)
 {
 	uint64_t *retry_at_ns = &rec->retry_at_ns[rec->folder];
 
 	rec->failure = failure_reason(error);
+	if (rec->failure == DISCARD_DISK_FULL && rec->params.mailbox_fd >= 0)
+		post_full(rec);
 	if (*retry_at_ns == 0)
 		log_printf(LOG_ERR, MESSAGE_WRITE_FAILED, &rec->params.log,
 			   "%s: cannot %s: %s; packets are counted as discarded (%s)%s, trying again every %llu ms",
@@ -97,6 +109,20 @@ static void segment_forget(struct recorder *rec)
 	stream_publish(&rec->stream);
 }
 
+/* If the mailbox is full the keeper finds the file all the same, later. */
+static void segment_post(struct recorder *rec)
+{
+	struct mailbox_message message = {
+		.type = MAILBOX_FINISH,
+		.bytes = rec->stream.committed.segment_bytes,
+	};
+
+	snprintf(message.path, sizeof(message.path), "%s", ledger_segment_path(rec->ledger));
+	/* First: nobody goes on with a file that the keeper is at. */
+	segment_forget(rec);
+	(void)mailbox_post(rec->params.mailbox_fd, &message);
+}
+
 /* Give the open file its name, or drop it when there is nothing in it. */
 static void segment_publish(struct recorder *rec)
 {
@@ -104,6 +130,10 @@ static void segment_publish(struct recorder *rec)
 	uint64_t bytes = rec->stream.committed.segment_bytes;
 	int r = 0;
 
+	if (bytes != 0 && rec->params.mailbox_fd >= 0) {
+		segment_post(rec);
+		return;
+	}
 	if (bytes == 0 && ftruncate(rec->stream.segment.fd, 0) == 0)
 		segment_remove_empty(path);
 	else
@@ -195,12 +225,15 @@ static void put_headers(struct recorder *rec)
 	next(rec)->segment_settings = header_fingerprint(&rec->settings);
 }
 
+/* Of a new segment. */
 static void tell_writer(const struct recorder *rec)
 {
-	ledger_set_writer(rec->ledger, (struct ledger_writer){
-					       .io_uring = disk_method(rec->stream.disk) == DISK_IO_URING,
-					       .o_direct = segment_is_direct(&rec->stream.segment),
-				       });
+	struct ledger_writer writer = ledger_writer(rec->ledger);
+
+	writer.io_uring = disk_method(rec->stream.disk) == DISK_IO_URING;
+	writer.o_direct = segment_is_direct(&rec->stream.segment);
+	writer.folder = (int32_t)rec->folder;
+	ledger_set_writer(rec->ledger, writer);
 }
 
 static int segment_begin_in(struct recorder *rec, unsigned folder, uint64_t start_ns)
@@ -222,6 +255,7 @@ static int segment_begin_in(struct recorder *rec, unsigned folder, uint64_t star
 		enter_failure(rec, -r, "create the file");
 		return r;
 	}
+	rec->stream.segment.limit = rec->settings.rotate_size_bytes;
 	stream_begin(&rec->stream);
 	tell_writer(rec);
 	put_headers(rec);
@@ -265,6 +299,7 @@ static int segment_go_on(struct recorder *rec, const char *path)
 {
 	int r = segment_reopen(path, rec->stream.committed.segment_bytes, &rec->stream.segment);
 
+	rec->stream.segment.limit = rec->settings.rotate_size_bytes;
 	if (r == 0)
 		r = stream_resume(&rec->stream);
 	if (r == 0 && rec->stream.committed.segment_bytes == 0)
@@ -709,13 +744,15 @@ static unsigned count_inherited(const struct recorder *rec)
 static int open_stream(struct recorder *rec)
 {
 	int r = stream_open(&rec->stream, rec->ledger, DISK_IO_URING);
+	struct ledger_writer writer = ledger_writer(rec->ledger);
 
-	if (r < 0 && rec->stream.disk != NULL) {
-		log_printf(LOG_NOTICE, NULL, &rec->params.log,
-			   "the kernel refuses io_uring: %s; writes are not overlapped", strerror(-r));
-		r = 0;
-	}
-	return r;
+	if (rec->stream.disk == NULL)
+		return r;
+	/* Without io_uring it works as well; the supervisor says so, once for all workers. */
+	writer.io_uring = r == 0;
+	writer.io_uring_error = (uint16_t)-r;
+	ledger_set_writer(rec->ledger, writer);
+	return 0;
 }
 
 int recorder_open(const struct recorder_params *params, const struct recorder_settings *settings,

@@ -113,12 +113,16 @@ bool segment_is_direct(const struct segment *segment)
 
 void segment_allocate(struct segment *segment, uint64_t bytes)
 {
+	uint64_t end = bytes + ALLOCATE_BYTES;
+
 	/* Through the page cache, the file system reserves for itself. */
 	if (bytes <= segment->allocated || !segment_is_direct(segment))
 		return;
-	(void)fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated,
-			(off_t)(bytes - segment->allocated + ALLOCATE_BYTES));
-	segment->allocated = bytes + ALLOCATE_BYTES;
+	/* What will not be written must not weigh on a budget, nor fill a disk. */
+	if (segment->limit != 0 && end > segment->limit)
+		end = bytes > segment->limit ? bytes : segment->limit;
+	(void)fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated, (off_t)(end - segment->allocated));
+	segment->allocated = end;
 }
 
 void segment_close(struct segment *segment)

@@ -21,6 +21,7 @@ struct segment {
 	int fd;	       ///< or -1: none open
 	int direct_fd; ///< O_DIRECT; the same as fd where the file system has no such thing
 	uint64_t allocated; ///< bytes that blocks were reserved for, beyond its end perhaps
+	uint64_t limit;	    ///< bytes that it is to grow to: none are reserved beyond; 0: not known. Set by the caller
 };
 
 /**

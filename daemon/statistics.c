@@ -98,6 +98,11 @@ static void counters_derive(struct statistics_counters *c)
 	c->packets_in_ring = c->packets_delivered > accounted ? c->packets_delivered - accounted : 0;
 }
 
+static void counters_mean(struct statistics_counters *c)
+{
+	c->write_mean_ns = c->writes > 0 ? c->write_ns / c->writes : 0;
+}
+
 void statistics_counters_add(struct statistics_counters *sum, const struct statistics_counters *c)
 {
 	sum->packets_seen += c->packets_seen;
@@ -113,7 +118,25 @@ void statistics_counters_add(struct statistics_counters *sum, const struct stati
 	sum->ring_rollovers += c->ring_rollovers;
 	sum->ring_rollovers_huge += c->ring_rollovers_huge;
 	sum->ring_rollovers_failed += c->ring_rollovers_failed;
+	sum->blocks_direct += c->blocks_direct;
+	sum->blocks_staged += c->blocks_staged;
+	sum->writes += c->writes;
+	sum->write_ns += c->write_ns;
+	if (c->write_max_ns > sum->write_max_ns)
+		sum->write_max_ns = c->write_max_ns;
 	sum->worker_restarts += c->worker_restarts;
+}
+
+/* Without packets there is nothing to share, be it evenly or not. */
+static double flow_balance(const struct statistics_interface *interface)
+{
+	uint64_t all = interface->counters.packets_seen, most = 0;
+
+	for (size_t w = 0; w < interface->n_workers; w++) {
+		if (interface->workers[w].counters.packets_seen > most)
+			most = interface->workers[w].counters.packets_seen;
+	}
+	return all > 0 ? (double)most / ((double)all / (double)interface->n_workers) : 0.0;
 }
 
 void statistics_sum(struct statistics *stats)
@@ -128,8 +151,12 @@ void statistics_sum(struct statistics *stats)
 			if (interface->state == INTERFACE_UP && interface->workers[w].state != WORKER_RUNNING)
 				interface->state = INTERFACE_DEGRADED;
 			counters_derive(&interface->workers[w].counters);
+			counters_mean(&interface->workers[w].counters);
 			statistics_counters_add(&interface->counters, &interface->workers[w].counters);
 		}
+		counters_mean(&interface->counters);
+		interface->flow_balance = flow_balance(interface);
 		statistics_counters_add(&stats->total, &interface->counters);
 	}
+	counters_mean(&stats->total);
 }

@@ -24,14 +24,14 @@ const char *discard_reason_name(enum discard_reason reason);
 
 /**
  * What happened to packets: of one worker, of one interface or in total. All only grow while fancapd runs, across
- * restarts of workers too, but for packets_in_ring. seen = dropped + delivered; delivered = written + discarded +
+ * restarts of workers too, but for packets_in_ring and write_mean_ns. seen = dropped + delivered; delivered = written + discarded +
  * in_ring.
  */
 struct statistics_counters {
 	uint64_t packets_seen;	    ///< passed the filter (kernel tp_packets, drops included)
 	uint64_t packets_dropped;   ///< by the kernel, since the ring was full (tp_drops)
 	uint64_t packets_delivered; ///< put into the ring
-	uint64_t packets_written;   ///< handed to a file by write(2)
+	uint64_t packets_written;   ///< in a file, by a write that is done
 	uint64_t packets_discarded; ///< by us: sum of discarded_by_reason
 	uint64_t discarded_by_reason[DISCARD_REASONS];
 	uint64_t packets_in_ring; ///< waiting in the ring or in a worker's buffer, now
@@ -44,6 +44,12 @@ struct statistics_counters {
 	uint64_t ring_rollovers;	///< packets handed on to another ring (tp_all)
 	uint64_t ring_rollovers_huge;	///< of these, early: of a flow that made most of recent packets (tp_huge)
 	uint64_t ring_rollovers_failed; ///< packets for which no other ring had room (tp_failed)
+	uint64_t blocks_direct; ///< ring blocks written from the ring
+	uint64_t blocks_staged; ///< ring blocks packed into a buffer, or discarded on their way there
+	uint64_t writes;	///< to files, and done
+	uint64_t write_ns;	///< from submission until the worker knew that it was done, all writes together
+	uint64_t write_mean_ns; ///< of one write; 0: there was none
+	uint64_t write_max_ns;	///< the longest, of any worker
 	uint64_t worker_restarts;
 };
 
@@ -71,7 +77,11 @@ struct statistics_worker {
 	pid_t pid;   ///< 0 while restarting or waiting
 	int cpu;     ///< the CPU it is pinned to, or -1
 	unsigned ring_blocks;	   ///< of its ring
-	unsigned ring_blocks_used; ///< of these, how many it has not handed back, now
+	unsigned ring_blocks_used; ///< of these, how many it has taken and not handed back, now
+	unsigned ring_blocks_used_max; ///< the most that were in use at once, those that waited for the worker included
+	bool io_uring;		       ///< writes are overlapped; else pwrite(2)
+	bool has_file;		       ///< it has had one: direct_io means something
+	bool direct_io;		       ///< its latest file is written past the page cache (O_DIRECT)
 	struct statistics_counters counters;
 };
 
@@ -82,6 +92,7 @@ struct statistics_interface {
 	int ifindex;	    ///< 0: missing
 	unsigned fanout_id;
 	const char *fanout_mode; ///< "hash", ...
+	double flow_balance; ///< packets_seen of the busiest worker over the mean: 1 (even) to n_workers; 0: none seen
 	struct statistics_counters counters;
 	bool has_nic;
 	struct link_counters nic; ///< a second old at most
@@ -117,7 +128,8 @@ void statistics_free(struct statistics *stats);
 
 /**
  * Fill in what follows from the rest: per worker delivered, discarded and in_ring from seen, dropped, written and
- * discarded_by_reason; sums per interface and in total; whether an interface that is up is degraded.
+ * discarded_by_reason; the mean of writes; sums (but the maximum of maxima) per interface and in total; flow balance;
+ * whether an interface that is up is degraded.
  *
  * The identities hold if the worker's counters were read before the kernel's. More written and discarded than delivered
  * would be a bug of ours: packets_in_ring is 0 then, and the figures show it.

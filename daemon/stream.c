@@ -15,6 +15,9 @@
 /* Less than this, left when nothing more comes, is better copied to the page cache than waited for on the disk. */
 #define DIRECT_MIN_BYTES (64u << 10)
 
+/* Time of submission of what was no write. */
+#define NO_WRITE 0u
+
 static struct stream_write *slot(struct stream *s, uint64_t n)
 {
 	return &s->writes[n % WRITES];
@@ -59,10 +62,12 @@ static void measure(struct stream *s, const struct disk_write *write, struct led
 {
 	uint64_t ns = write->done_ns - write->submitted_ns;
 
-	commit->writes = ++s->next.writes;
-	commit->write_ns = s->next.write_ns += ns;
+	s->next.writes += write->submitted_ns != NO_WRITE;
+	s->next.write_ns += ns;
 	if (ns > s->next.write_max_ns)
 		s->next.write_max_ns = ns;
+	commit->writes = s->next.writes;
+	commit->write_ns = s->next.write_ns;
 	commit->write_max_ns = s->next.write_max_ns;
 }
 
@@ -166,7 +171,7 @@ static void push_done(struct stream *s, int error, uint64_t since_ns)
 		.done = true,
 		.error = error,
 		.submitted_ns = since_ns,
-		.done_ns = clock_monotonic_ns(),
+		.done_ns = since_ns != NO_WRITE ? clock_monotonic_ns() : NO_WRITE,
 	};
 }
 
@@ -194,7 +199,7 @@ static void note_progress(struct stream *s)
 	if (s->head == s->tail)
 		stream_publish(s);
 	else if (wait_for_slot(s))
-		push_done(s, 0, clock_monotonic_ns());
+		push_done(s, 0, NO_WRITE);
 }
 
 void stream_flush(struct stream *s)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "daemon/capture.h"
@@ -17,6 +18,7 @@
 #include "daemon/notify.h"
 #include "daemon/presence.h"
 #include "daemon/reload.h"
+#include "daemon/storage.h"
 #include "daemon/supervisor.h"
 
 /* From the gate's closing to the last look at the kernel's counters: packets that were past the filter arrive. */
@@ -35,16 +37,20 @@ struct supervisor {
 	struct event *second_event, *settle_event, *kill_event;
 	struct control *control;
 	struct child_owner owner;
+	struct store store; /* what an earlier fancapd left, and nobody has taken yet */
 	struct capture *captures; /* one per interface */
 	size_t n_captures;
 	struct child *children; /* of all captures, in order */
 	size_t n_children;
+	struct storage storage;
+	struct storage_status storage_status; /* as last asked for */
 	struct presence *presence;
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
 	uint64_t started_ns;
 	unsigned seconds;
 	uint64_t drops_logged;
+	bool *cached_logged; /* one per storage directory: that it is written through the page cache */
 	int exit_code;
 };
 
@@ -75,12 +81,31 @@ static void count_interface(struct supervisor *sup, size_t index, size_t first_c
 		const struct child *child = &sup->children[first_child + i];
 
 		capture_count(capture, i, &ret->workers[i]);
-		ret->workers[i].pid = child->pid;
-		ret->workers[i].state = child->pid != 0	  ? WORKER_RUNNING
-					: child->finished ? WORKER_WAITING
-							  : WORKER_RESTARTING;
-		ret->workers[i].counters.worker_restarts = child->restarts;
+		ret->workers[i].counters.worker_restarts = child->restarts_before + child->process.restarts;
+		if (capture_has_rings(capture))
+			ledger_set_restarts(capture->rings[i].ledger, ret->workers[i].counters.worker_restarts);
+		ret->workers[i].pid = child->process.pid;
+		ret->workers[i].state = child->process.pid != 0	     ? WORKER_RUNNING
+					: child->process.finished ? WORKER_WAITING
+								     : WORKER_RESTARTING;
 	}
+}
+
+/* Counters go on where an earlier fancapd left off. */
+static uint64_t capturing_since(const struct supervisor *sup)
+{
+	uint64_t since_ns = sup->started_ns;
+
+	for (size_t i = 0; i < sup->n_captures; i++) {
+		uint64_t created_ns;
+
+		if (!capture_has_rings(&sup->captures[i]))
+			continue;
+		created_ns = ledger_ring(sup->captures[i].rings[0].ledger)->created_ns;
+		if (created_ns < since_ns)
+			since_ns = created_ns;
+	}
+	return since_ns;
 }
 
 static struct statistics *snapshot(void *arg)
@@ -92,7 +117,7 @@ static struct statistics *snapshot(void *arg)
 	if (stats == NULL)
 		return NULL;
 	stats->time_ns = clock_realtime_ns();
-	stats->started_ns = sup->started_ns;
+	stats->started_ns = capturing_since(sup);
 	for (size_t i = 0; i < sup->n_captures; i++) {
 		const unsigned workers = sup->captures[i].config->workers;
 
@@ -109,8 +134,9 @@ static struct statistics *snapshot(void *arg)
 
 static void fill_status(void *arg, struct control_status *ret)
 {
-	const struct supervisor *sup = arg;
+	struct supervisor *sup = arg;
 
+	storage_read(&sup->storage, &sup->storage_status);
 	*ret = (struct control_status){
 		.version = PACKAGE_VERSION,
 		.state = sup->state,
@@ -118,6 +144,12 @@ static void fill_status(void *arg, struct control_status *ret)
 		.started_ns = sup->started_ns,
 		.config_path = sup->config_path,
 		.socket_path = sup->config->control.socket,
+		.storage = {
+			.keeper_pid = sup->storage.process.pid,
+			.keeper_restarts = sup->storage.process.restarts,
+			.directories = sup->config->storage.directories,
+			.status = &sup->storage_status,
+		},
 	};
 }
 
@@ -152,6 +184,28 @@ static const char *describe_trouble(const struct statistics *stats, char *ret, s
 	return ret;
 }
 
+static struct ledger_writer writer_of(const struct child *child)
+{
+	if (!capture_has_rings(child->capture))
+		return (struct ledger_writer){.folder = LEDGER_NO_FOLDER};
+	return ledger_writer(child->capture->rings[child->worker].ledger);
+}
+
+/* Whether a directory takes O_DIRECT shows with the first file there; it is said once, whoever made that file. */
+static void log_page_cache(struct supervisor *sup)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		const struct ledger_writer writer = writer_of(&sup->children[i]);
+
+		if (writer.folder == LEDGER_NO_FOLDER || writer.o_direct || sup->cached_logged[writer.folder])
+			continue;
+		sup->cached_logged[writer.folder] = true;
+		log_printf(LOG_NOTICE, NULL, NULL,
+			   "%s: the file system takes no direct writes (O_DIRECT): files are written through the page cache",
+			   sup->config->storage.directories[writer.folder]);
+	}
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
@@ -160,6 +214,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	log_page_cache(sup);
 	if (stats == NULL)
 		return;
 	sup->seconds++;
@@ -175,12 +230,15 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	statistics_free(stats);
 }
 
-/* --- stopping: gate closed -> packets on their way arrive -> counters read -> workers drain and leave ---------- */
+/*
+ * --- stopping: gate closed -> packets on their way arrive -> counters read -> workers drain and leave -> the keeper
+ * finishes their files and leaves ---
+ */
 
 static bool all_finished(const struct supervisor *sup)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].finished)
+		if (!sup->children[i].process.finished)
 			return false;
 	}
 	return true;
@@ -189,12 +247,12 @@ static bool all_finished(const struct supervisor *sup)
 static void leave_if_finished(struct supervisor *sup)
 {
 	if (all_finished(sup))
-		event_base_loopbreak(sup->base);
+		storage_stop(&sup->storage);
 }
 
 static void order_stop(struct child *child)
 {
-	if (child->finished)
+	if (child->process.finished)
 		return;
 	capture_read_kernel(child->capture, child->worker);
 	child_stop(child, capture_delivered(child->capture, child->worker));
@@ -221,11 +279,17 @@ static void on_kill(evutil_socket_t fd, short what, void *arg)
 	for (size_t i = 0; i < sup->n_children; i++) {
 		const struct child *child = &sup->children[i];
 
-		if (child->pid == 0)
+		if (child->process.pid == 0)
 			continue;
 		log_printf(LOG_ERR, NULL, &(struct log_context){child->capture->config->name, (int)child->worker},
-			   "process %d does not finish: killing it", (int)child->pid);
-		kill(child->pid, SIGKILL);
+			   "process %d does not finish: killing it", (int)child->process.pid);
+		kill(child->process.pid, SIGKILL);
+		sup->exit_code = 1;
+	}
+	if (sup->storage.process.pid != 0 && sup->storage.process.ordered) {
+		log_error("storage keeper: process %d does not finish: killing it; the next start recovers what it leaves",
+			  (int)sup->storage.process.pid);
+		kill(sup->storage.process.pid, SIGKILL);
 		sup->exit_code = 1;
 	}
 	event_base_loopbreak(sup->base);
@@ -242,13 +306,15 @@ static void begin_stop(struct supervisor *sup)
 	notify_stopping();
 	log_info("stopping: recording what is in the rings");
 	for (size_t i = 0; i < sup->n_captures; i++) {
-		capture_gate_close(&sup->captures[i]);
+		/* Rings that are kept go on filling: for the next fancapd, if there is one. */
+		if (!store_available())
+			capture_gate_close(&sup->captures[i]);
 		if (sup->captures[i].geometry.req.tp_retire_blk_tov > longest_ms)
 			longest_ms = sup->captures[i].geometry.req.tp_retire_blk_tov;
 	}
 	/* A ring whose worker is being replaced has to be drained too. */
 	for (size_t i = 0; i < sup->n_children; i++)
-		child_hurry(&sup->children[i]);
+		process_hurry(&sup->children[i].process);
 	add_timer(sup->settle_event, SETTLE_MS);
 	add_timer(sup->kill_event, 2 * longest_ms + STOP_MAX_MS);
 }
@@ -265,7 +331,7 @@ static void on_stop_signal(evutil_socket_t fd, short what, void *arg)
 static struct child *find_child(struct supervisor *sup, pid_t pid)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (sup->children[i].pid == pid)
+		if (sup->children[i].process.pid == pid)
 			return &sup->children[i];
 	}
 	return NULL;
@@ -274,7 +340,7 @@ static struct child *find_child(struct supervisor *sup, pid_t pid)
 static bool workers_are_finished(const struct supervisor *sup, const struct capture *capture)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (sup->children[i].capture == capture && !sup->children[i].finished)
+		if (sup->children[i].capture == capture && !sup->children[i].process.finished)
 			return false;
 	}
 	return true;
@@ -288,11 +354,10 @@ static void start_workers(struct supervisor *sup, const struct capture *capture)
 
 		if (child->capture != capture)
 			continue;
-		r = child_start(child);
+		r = process_start(&child->process);
 		if (r < 0) {
-			log_printf(LOG_ERR, NULL, &(struct log_context){capture->config->name, (int)child->worker},
-				   "cannot be started: %s", strerror(-r));
-			child_restart_later(child);
+			log_printf(LOG_ERR, NULL, &child->process.about, "cannot be started: %s", strerror(-r));
+			process_restart_later(&child->process);
 		}
 	}
 }
@@ -331,8 +396,8 @@ static void on_gone(struct capture *capture, void *arg)
 
 		if (child->capture != capture)
 			continue;
-		child_hurry(child);
-		if (child->ready)
+		process_hurry(&child->process);
+		if (child->process.ready)
 			order_stop(child);
 	}
 }
@@ -349,7 +414,7 @@ static void on_renamed(struct capture *capture, void *arg)
 
 static void child_died(struct supervisor *sup, struct child *child, int status)
 {
-	bool was_ready = child->ready;
+	bool was_ready = child->process.ready;
 
 	child_reaped(child, status);
 	if (sup->state == CONTROL_STARTING && !was_ready) {
@@ -358,12 +423,21 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 		event_base_loopbreak(sup->base);
 		return;
 	}
-	if (child->finished) {
+	if (child->process.finished) {
 		worker_finished(sup, child->capture);
 		return;
 	}
 	/* While stopping as well: what is in its ring is yet to be recorded. */
-	child_restart_later(child);
+	process_restart_later(&child->process);
+}
+
+static void keeper_died(struct supervisor *sup, int status)
+{
+	process_reaped(&sup->storage.process, status);
+	if (sup->storage.process.finished)
+		event_base_loopbreak(sup->base);
+	else
+		process_restart_later(&sup->storage.process);
 }
 
 static void on_sigchld(evutil_socket_t fd, short what, void *arg)
@@ -379,13 +453,15 @@ static void on_sigchld(evutil_socket_t fd, short what, void *arg)
 
 		if (child != NULL)
 			child_died(sup, child, status);
+		else if (pid == sup->storage.process.pid)
+			keeper_died(sup, status);
 	}
 }
 
 static bool all_ready(const struct supervisor *sup)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].ready && !sup->children[i].finished)
+		if (!sup->children[i].process.ready && !sup->children[i].process.finished)
 			return false;
 	}
 	return true;
@@ -418,6 +494,25 @@ static void log_capture(const struct capture *capture)
 		   capture->n_folders > 1 ? " and others" : "");
 }
 
+/* What came while nobody ran is not lost, and not unsaid. */
+static void log_taken_over(struct capture *capture)
+{
+	uint64_t waiting = 0;
+
+	for (unsigned i = 0; i < capture->group.members; i++) {
+		const struct statistics_counters *counters;
+		struct statistics_worker worker = {0};
+
+		capture_count(capture, i, &worker);
+		counters = &worker.counters;
+		waiting += counters->packets_seen - counters->packets_dropped - counters->packets_written;
+		for (int reason = 0; reason < DISCARD_REASONS; reason++)
+			waiting -= counters->discarded_by_reason[reason];
+	}
+	log_printf(LOG_NOTICE, MESSAGE_TAKEN_OVER, &(struct log_context){capture->config->name, -1},
+		   "going on with the rings of an earlier fancapd, and %llu packets in them", (unsigned long long)waiting);
+}
+
 /* Whether the rings are large enough is seen when it is too late, unless somebody works it out. */
 static void log_stall(const struct capture *capture)
 {
@@ -428,6 +523,25 @@ static void log_stall(const struct capture *capture)
 	log_printf(LOG_INFO, NULL, &(struct log_context){capture->config->name, -1},
 		   "at the link's %u Mbit/s, shared evenly in packets of %u bytes, a worker may stall for %llu ms before packets are dropped",
 		   capture->link.speed_mbit, MEAN_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
+}
+
+/* As the workers found it when they began. Replacements are not asked: they would say the same, as a rule. */
+static void log_io_uring(const struct supervisor *sup)
+{
+	size_t refused = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < sup->n_children; i++) {
+		const struct ledger_writer writer = writer_of(&sup->children[i]);
+
+		if (writer.io_uring_error != 0)
+			error = writer.io_uring_error;
+		refused += writer.io_uring_error != 0;
+	}
+	if (refused > 0)
+		log_printf(LOG_NOTICE, NULL, NULL,
+			   "the kernel refuses io_uring to %zu of %zu workers: %s; they wait for one write before they start the next",
+			   refused, sup->n_children, strerror(error));
 }
 
 /* Every worker that can be there is. */
@@ -446,6 +560,7 @@ static int begin_capture(struct supervisor *sup)
 		log_capture(&sup->captures[i]);
 		log_stall(&sup->captures[i]);
 	}
+	log_io_uring(sup);
 	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
 	notify_ready();
 	return 0;
@@ -489,6 +604,7 @@ static void on_sighup(evutil_socket_t fd, short what, void *arg)
 	if (config != NULL) {
 		config_free(sup->config);
 		sup->config = config;
+		storage_configure(&sup->storage, config);
 		for (size_t i = 0; i < sup->n_children; i++)
 			child_configure(&sup->children[i]);
 	}
@@ -552,18 +668,47 @@ static int open_presence(struct supervisor *sup, struct fancap_error *err)
 	return presence_open(sup->base, &owner, &sup->presence, err);
 }
 
+/* What systemd kept for us, and hands over by the same way as sockets to listen on. */
+static int take_store(struct supervisor *sup)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(true, &names), r;
+	int *fds;
+
+	if (n <= 0)
+		return n;
+	fds = calloc((size_t)n, sizeof(*fds));
+	for (int i = 0; fds != NULL && i < n; i++)
+		fds[i] = SD_LISTEN_FDS_START + i;
+	r = fds != NULL ? store_take(&sup->store, fds, names, (size_t)n) : -ENOMEM;
+	free(fds);
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	return r;
+}
+
+/* All that start has to do with them is done: what is new is kept, what nobody took is let go. */
+static void settle_store(struct supervisor *sup)
+{
+	for (size_t i = 0; i < sup->n_captures; i++)
+		capture_store(&sup->captures[i]);
+	store_done(&sup->store);
+}
+
 static int open_captures(struct supervisor *sup, struct fancap_error *err)
 {
 	const struct config *config = sup->config;
 	int r;
 
 	sup->captures = calloc(config->n_interfaces, sizeof(*sup->captures));
-	if (sup->captures == NULL) {
+	sup->cached_logged = calloc(config->storage.n_directories, sizeof(*sup->cached_logged));
+	if (sup->captures == NULL || sup->cached_logged == NULL) {
 		fancap_error_set(err, "out of memory");
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < config->n_interfaces; i++) {
-		r = capture_open(config, &config->interfaces[i], &sup->captures[i], err);
+		r = capture_open(config, &config->interfaces[i], &sup->store, &sup->captures[i], err);
 		if (r < 0)
 			return r;
 		sup->n_captures++;
@@ -587,7 +732,7 @@ static int start_children(struct supervisor *sup, struct fancap_error *err)
 
 			r = child_init(child, &sup->owner, &sup->captures[i], w);
 			if (r == 0 && capture_has_rings(&sup->captures[i]))
-				r = child_start(child);
+				r = process_start(&child->process);
 		}
 	}
 	if (r < 0)
@@ -606,16 +751,33 @@ static int supervisor_open(struct supervisor *sup)
 		.ready = on_child_ready,
 		.losing = on_child_losing,
 		.base = sup->base,
+		.mailbox_fd = -1,
 		.arg = sup,
 	};
+	if (r == 0)
+		r = storage_open(sup->config, sup->base, &sup->storage, &err);
+	sup->owner.mailbox_fd = sup->storage.mailbox_fds[1];
 	if (r == 0)
 		r = open_control(sup, &err);
 	if (r == 0)
 		r = open_presence(sup, &err); /* before there are sockets whose devices could go */
 	if (r == 0)
-		r = open_captures(sup, &err);
+		r = take_store(sup);
 	if (r == 0)
+		r = open_captures(sup, &err);
+	if (r == 0) {
+		r = storage_start(&sup->storage, sup->captures, sup->n_captures);
+		if (r < 0)
+			fancap_error_set(&err, "cannot start the storage keeper: %s", strerror(-r));
+	}
+	if (r == 0) {
+		settle_store(sup);
+		for (size_t i = 0; i < sup->n_captures; i++) {
+			if (sup->captures[i].taken_over)
+				log_taken_over(&sup->captures[i]);
+		}
 		r = start_children(sup, &err);
+	}
 	if (r < 0)
 		log_error("%s", err.text);
 	/* No worker will say so if there is none to be started yet. */
@@ -631,13 +793,15 @@ static void log_totals(struct supervisor *sup)
 	if (stats == NULL)
 		return;
 	log_printf(LOG_NOTICE, MESSAGE_STOPPED, NULL,
-		   "stopped: %llu packets seen, %llu dropped by the kernel, %llu written, %llu discarded, %llu left in the rings",
+		   "stopped: %llu packets seen, %llu dropped by the kernel, %llu written, %llu discarded, %llu left in the rings%s",
 		   (unsigned long long)stats->total.packets_seen,
 		   (unsigned long long)stats->total.packets_dropped,
 		   (unsigned long long)stats->total.packets_written,
 		   (unsigned long long)stats->total.packets_discarded,
-		   (unsigned long long)stats->total.packets_in_ring);
-	if (stats->total.packets_written + stats->total.packets_discarded != stats->total.packets_delivered)
+		   (unsigned long long)stats->total.packets_in_ring,
+		   store_available() ? ", which the service manager keeps for the next start" : "");
+	if (!store_available() &&
+	    stats->total.packets_written + stats->total.packets_discarded != stats->total.packets_delivered)
 		sup->exit_code = 1;
 	statistics_free(stats);
 }
@@ -655,7 +819,8 @@ static void wait_for_children(struct supervisor *sup)
 			order_stop(&sup->children[i]);
 	}
 	for (size_t i = 0; i < sup->n_children; i++)
-		child_done(&sup->children[i]);
+		process_done(&sup->children[i].process);
+	storage_close(&sup->storage);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
 }
@@ -667,8 +832,10 @@ static void supervisor_close(struct supervisor *sup)
 	presence_close(sup->presence);
 	for (size_t i = 0; i < sup->n_captures; i++)
 		capture_close(&sup->captures[i]);
+	store_done(&sup->store);
 	free(sup->captures);
 	free(sup->children);
+	free(sup->cached_logged);
 	for (size_t i = 0; i < sizeof(sup->signals) / sizeof(sup->signals[0]); i++) {
 		if (sup->signals[i] != NULL)
 			event_free(sup->signals[i]);

@@ -27,6 +27,9 @@
 /* How many blocks between two looks at the channel. */
 #define BLOCKS_PER_TURN 64
 
+/* How long to wait for another worker of the same ring to go. */
+#define CLAIM_WAIT_MS 10000
+
 /* Beyond the block timeout, how long the kernel may take to retire the last block. */
 #define STOP_SLACK_MS 2000
 
@@ -47,6 +50,20 @@ struct worker {
 };
 
 /* --- the ring -------------------------------------------------------------------------------------------------- */
+
+/*
+ * Blocks in use follow one another from the first not handed back: those we hold, then those that wait for us. So one look
+ * behind as many as there ever were says whether there are more.
+ */
+static void note_fill(struct worker *w)
+{
+	uint32_t before = ledger_blocks_used_max(w->params->ledger), most = before;
+
+	while (most < w->ring.blocks && fancap_ring_block_ready(&w->ring, w->released + most))
+		most++;
+	if (most > before)
+		ledger_set_blocks_used_max(w->params->ledger, most);
+}
 
 /* Hand back what the recorder is done with. */
 static void release_done(struct worker *w)
@@ -116,6 +133,7 @@ static bool record_one(struct worker *w)
 
 	if (block == NULL)
 		return false;
+	note_fill(w);
 	if (fancap_block_losing(block))
 		tell_losing(w);
 	check_clock(w, block);
@@ -325,7 +343,7 @@ static int pin(int cpu)
 
 static int become_worker(const struct worker_params *params)
 {
-	const int keep[] = {params->ring_fd, params->channel_fd};
+	const int keep[] = {params->ring_fd, params->channel_fd, params->ledger_fd, params->recorder.mailbox_fd};
 	char name[16];
 	int r;
 
@@ -333,7 +351,7 @@ static int become_worker(const struct worker_params *params)
 	snprintf(name, sizeof(name), "fancapd-w%u", params->recorder.worker);
 	prctl(PR_SET_NAME, name);
 	set_signals();
-	r = privileges_keep_fds(keep, 2);
+	r = privileges_keep_fds(keep, sizeof(keep) / sizeof(keep[0]));
 	if (r == 0)
 		r = pin(params->cpu);
 	if (r == 0)
@@ -377,6 +395,10 @@ static int worker_init(struct worker *w)
 	struct ledger_commit commit;
 	int r;
 
+	/* A worker of a supervisor that died may still be finishing. */
+	r = ledger_claim(params->ledger_fd, CLAIM_WAIT_MS);
+	if (r < 0)
+		return r;
 	r = fancap_ring_map(&w->ring, params->ring_fd, &params->geometry);
 	if (r < 0)
 		return r;

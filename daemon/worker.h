@@ -12,6 +12,7 @@ struct worker_params {
 	struct recorder_settings settings;
 	struct fancap_geometry geometry;
 	struct ledger *ledger;
+	int ledger_fd;	///< of the ledger: who holds it locked may write to it
 	int ring_fd;	///< packet socket, one of a group
 	int channel_fd; ///< to the supervisor
 	int cpu;	///< to run on, -1: any

@@ -228,7 +228,7 @@ def verify(files: Sequence[Path], frames: Frames, count: int, *options: object) 
 
 COUNTERS = ("packets_seen", "packets_dropped", "packets_delivered", "packets_written", "packets_discarded",
             "packets_in_ring", "bytes_written", "ring_freezes", "ring_rollovers", "ring_rollovers_huge",
-            "ring_rollovers_failed", "worker_restarts")
+            "ring_rollovers_failed", "blocks_direct", "blocks_staged", "writes", "write_ns", "worker_restarts")
 
 
 def check_counters(counters: Json) -> None:
@@ -238,6 +238,8 @@ def check_counters(counters: Json) -> None:
                                              counters["packets_in_ring"]), counters
     assert counters["packets_discarded"] == sum(counters["discarded_by_reason"].values()), counters
     assert all(counters[name] >= 0 for name in COUNTERS), counters
+    assert counters["write_mean_ns"] == counters["write_ns"] // max(counters["writes"], 1), counters
+    assert counters["write_mean_ns"] <= counters["write_max_ns"], counters
 
 
 def check_statistics(statistics: Json) -> None:
@@ -246,6 +248,7 @@ def check_statistics(statistics: Json) -> None:
         check_counters(whole)
         for name in COUNTERS:
             assert whole[name] == sum(part[name] for part in parts), name
+        assert whole["write_max_ns"] == max((part["write_max_ns"] for part in parts), default=0)
 
     check_sum(statistics["total"], statistics["interfaces"])
     for interface in statistics["interfaces"]:
@@ -347,12 +350,15 @@ class Fancapd:
         self.recordings.mkdir()
 
     # --- configuration -----------------------------------------------------------------------------
-    def configure(self, *interfaces: Json, rotate: Json | None = None, **sections: Any) -> None:
-        """Write the configuration. JSON is YAML."""
-        storage: Json = {"directory": str(self.recordings)}
+    def configure(self, *interfaces: Json, rotate: Json | None = None, storage: Json | None = None,
+                  **sections: Any) -> None:
+        """Write the configuration. JSON is YAML. Nothing is removed unless storage asks for it."""
+        place: Json = {"directory": str(self.recordings), "retain": {"free": "none"}, **(storage or {})}
         if rotate:
-            storage["rotate"] = rotate
-        config = {"interfaces": list(interfaces), "storage": storage,
+            place["rotate"] = rotate
+        if "directories" in place:
+            del place["directory"]
+        config = {"interfaces": list(interfaces), "storage": place,
                   "control": {"socket": str(self.socket)}, **sections}
         self.config_path.write_text(json.dumps(config, indent=1) + "\n")
 
@@ -394,12 +400,17 @@ class Fancapd:
 
     def stop(self, number: signal.Signals = signal.SIGTERM, limit_s: float = HANG_S) -> None:
         """Ask it to end; it must end with 0, without leaving open files or processes."""
+        self.stop_with_open_files([], number, limit_s)
+
+    def stop_with_open_files(self, expected: list[Path], number: signal.Signals = signal.SIGTERM,
+                             limit_s: float = HANG_S) -> None:
+        """The same, when there are .part files that are not its own or cannot be finished."""
         assert self.process
         pids = self._pids | set(self.processes())
         self.process.send_signal(number)
         status = self.wait(limit_s)
         assert status == 0, f"exit {status}\n{self.log()}"
-        assert not self.open_files()
+        assert self.open_files() == sorted(expected)
         wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of every process")
         self._pids.clear()
 

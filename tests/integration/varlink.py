@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ class Connection:
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         request = {"method": method, "parameters": parameters}
-        self._socket.sendall(json.dumps(request).encode() + b"\0")
+        with suppress(BrokenPipeError):  # turned away already: what it says is there to be read
+            self._socket.sendall(json.dumps(request).encode() + b"\0")
         reply = json.loads(self._receive())
         if "error" in reply:
             raise VarlinkError(reply["error"], reply.get("parameters", {}))

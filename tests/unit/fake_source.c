@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "daemon/statistics.h"
+#include "daemon/storage_status.h"
 
 #define STARTED_NS 1700000000000000000ULL /* 2023-11-14 22:13:20 UTC */
 #define NS_PER_S 1000000000ULL
@@ -20,6 +21,10 @@ static void worker_fill(struct statistics_worker *w, unsigned interface, unsigne
 	w->cpu = interface ? -1 : (int)k + 2;
 	w->ring_blocks = 256;
 	w->ring_blocks_used = 2 + k;
+	w->ring_blocks_used_max = 64 << k;
+	w->io_uring = !interface;
+	w->has_file = !interface || !k;
+	w->direct_io = !interface;
 	w->counters.packets_seen = 1234567 + 1000000 * k;
 	w->counters.packets_dropped = interface ? 0 : 1234 * k;
 	w->counters.packets_written = w->counters.packets_seen - w->counters.packets_dropped - 10 * k;
@@ -29,6 +34,11 @@ static void worker_fill(struct statistics_worker *w, unsigned interface, unsigne
 	w->counters.ring_rollovers = interface ? 5000 * k : 0;
 	w->counters.ring_rollovers_huge = interface ? 30 * k : 0;
 	w->counters.ring_rollovers_failed = interface ? 4 * k : 0;
+	w->counters.blocks_direct = interface ? 0 : 900 + 99 * k;
+	w->counters.blocks_staged = interface ? 0 : 100 - 99 * k;
+	w->counters.writes = interface ? 0 : 1000 + 1000 * k;
+	w->counters.write_ns = w->counters.writes * (k ? 450000 : 1500000) + 10 * k;
+	w->counters.write_max_ns = interface ? 0 : k ? 99960000 : 8300000;
 	if (interface == 1 && k == 1) {
 		w->state = WORKER_RESTARTING;
 		w->pid = 0;
@@ -74,6 +84,24 @@ static struct statistics *fake_snapshot(void *arg)
 
 static void fake_status(void *arg, struct control_status *ret_status)
 {
+	static const char *const directories[] = {"/srv/one", "/srv/two"};
+	static const struct storage_status storage = {
+		.scanned = 1,
+		.files = 1234,
+		.bytes = 987654321012,
+		.oldest_ns = STARTED_NS - 86400 * NS_PER_S,
+		.active_bytes = 4 << 20,
+		.finished_files = 1200,
+		.recovered_files = 2,
+		.removed_files = 34,
+		.removed_bytes = 34 << 20,
+		.synced_files = 5678,
+		.errors = 1,
+		.n_directories = 2,
+		.directories = {{1000000000000, 98765432101}, {2000000000000, 198765432101}},
+		.last_error = "/srv/two/wan/2023-11-14/x.pcapng: cannot be compressed: Input/output error",
+	};
+	static const struct storage_status none;
 	const struct fake_source *fake = arg;
 
 	*ret_status = (struct control_status){
@@ -83,6 +111,12 @@ static void fake_status(void *arg, struct control_status *ret_status)
 		.started_ns = STARTED_NS,
 		.config_path = "/etc/fancap/fancapd.yaml",
 		.socket_path = "/run/fancap/io.fancap",
+		.storage = {
+			.keeper_pid = fake->no_snapshot ? 0 : 4322,
+			.keeper_restarts = fake->no_snapshot ? 0 : 1,
+			.directories = directories,
+			.status = fake->no_snapshot ? &none : &storage,
+		},
 	};
 }
 

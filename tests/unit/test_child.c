@@ -8,6 +8,7 @@
 
 #include "daemon/child.h"
 #include "daemon/log.h"
+#include "tests/unit/ledgers.h"
 
 #define MINUTE_NS UINT64_C(60000000000)
 
@@ -31,7 +32,7 @@ static int setup(void **state)
 	log_set_sink(no_log, NULL);
 	fx = (struct fixture){
 		.config = {.name = "eth0", .workers = 1},
-		.ring = {.ledger = ledger_map(1u << 20)},
+		.ring = {.ledger = ledger_make(1u << 20, NULL)},
 		.owner = {.base = event_base_new()},
 	};
 	fx.capture = (struct capture){.config = &fx.config, .rings = &fx.ring};
@@ -41,7 +42,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	child_done(&fx.child);
+	process_done(&fx.child.process);
 	event_base_free(fx.owner.base);
 	ledger_unmap(fx.ring.ledger);
 	return 0;
@@ -53,7 +54,7 @@ static void die_of(int number, uint64_t lived_ns)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	fx.child.started_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - lived_ns;
+	fx.child.process.started_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - lived_ns;
 	child_reaped(&fx.child, number);
 }
 
@@ -67,10 +68,10 @@ static long wait_ms(void)
 {
 	struct timeval due, now;
 
-	child_restart_later(&fx.child);
-	assert_true(evtimer_pending(fx.child.restart_event, &due));
+	process_restart_later(&fx.child.process);
+	assert_true(evtimer_pending(fx.child.process.restart_event, &due));
 	gettimeofday(&now, NULL);
-	evtimer_del(fx.child.restart_event);
+	evtimer_del(fx.child.process.restart_event);
 	return (due.tv_sec - now.tv_sec) * 1000 + (due.tv_usec - now.tv_usec) / 1000;
 }
 

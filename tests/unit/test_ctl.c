@@ -178,7 +178,17 @@ static void status_is_printed(void **state)
 "INTERFACE    STATE     WORKERS       SEEN  DROPPED  DROP %    WRITTEN  DISCARDED\n"
 "eth1 (lan0)  up            2/2  3,469,134    1,234    0.04  3,467,890          7\n"
 "wan          degraded      1/2  3,469,134        0    0.00  3,469,124          7\n"
-"total                           6,938,268    1,234    0.02  6,937,014         14\n");
+"total                           6,938,268    1,234    0.02  6,937,014         14\n"
+"\n"
+"RECORDINGS      BYTES  IN PROGRESS  REMOVED  ERRORS\n"
+"     1,234  919.8 GiB      4.0 MiB       34       1\n"
+"\n"
+"DIRECTORY       SIZE       FREE  FREE %\n"
+"/srv/one   931.3 GiB   92.0 GiB    9.88\n"
+"/srv/two     1.8 TiB  185.1 GiB    9.94\n"
+"\n"
+"oldest recording: 2023-11-13 22:13:20 UTC\n"
+"last error: /srv/two/wan/2023-11-14/x.pcapng: cannot be compressed: Input/output error\n");
 }
 
 static void statistics_are_printed(void **state)
@@ -187,14 +197,23 @@ static void statistics_are_printed(void **state)
 	assert_prints("io.fancap.GetStatistics", "statistics", false,
 "2023-11-14 23:15:23 UTC, capturing for 1h 2min 3s\n"
 "\n"
-"INTERFACE  WORKER       SEEN  DROPPED  DROP %    WRITTEN  DISCARDED  IN RING      BYTES  FREEZES  RESTARTS\n"
-"eth1       all     3,469,134    1,234    0.04  3,467,890          7        3    1.3 GiB        1         0\n"
+"INTERFACE  WORKER       SEEN  DROPPED  DROP %    WRITTEN  DISCARDED  IN RING      BYTES  FREEZES  RESTARTS  BALANCE\n"
+"eth1       all     3,469,134    1,234    0.04  3,467,890          7        3    1.3 GiB        1         0     1.29\n"
 "eth1       0       1,234,567        0    0.00  1,234,567          0        0  470.9 MiB        0         0\n"
 "eth1       1       2,234,567    1,234    0.06  2,233,323          7        3  851.9 MiB        1         0\n"
-"wan        all     3,469,134        0    0.00  3,469,124          7        3    1.3 GiB        1         3\n"
+"wan        all     3,469,134        0    0.00  3,469,124          7        3    1.3 GiB        1         3     1.29\n"
 "wan        0       1,234,567        0    0.00  1,234,567          0        0  470.9 MiB        0         0\n"
 "wan        1       2,234,567        0    0.00  2,234,557          7        3  852.4 MiB        1         3\n"
 "total              6,938,268    1,234    0.02  6,937,014         14        6    2.6 GiB        2         3\n"
+"\n"
+"INTERFACE  WORKER  BLOCKS DIRECT  STAGED  DIRECT %  WRITES      MEAN   LONGEST\n"
+"eth1       all             1,899     101     94.95   3,000  800.0 us  100.0 ms\n"
+"eth1       0                 900     100     90.00   1,000    1.5 ms    8.3 ms\n"
+"eth1       1                 999       1     99.90   2,000  450.0 us  100.0 ms\n"
+"wan        all                 0       0      0.00       0         -         -\n"
+"wan        0                   0       0      0.00       0         -         -\n"
+"wan        1                   0       0      0.00       0         -         -\n"
+"total                      1,899     101     94.95   3,000  800.0 us  100.0 ms\n"
 "\n"
 "INTERFACE  WORKER  DISCARDED FOR  PACKETS      %\n"
 "eth1       1       disk_full            7  <0.01\n"
@@ -211,11 +230,11 @@ static void workers_are_printed(void **state)
 {
 	(void)state;
 	assert_prints("io.fancap.GetStatistics", "workers", false,
-"INTERFACE  WORKER  STATE        PID  CPU  BLOCKS  USED  USED %       SEEN  DROPPED  DROP %  RESTARTS\n"
-"eth1       0       running     1000    2     256     2    0.78  1,234,567        0    0.00         0\n"
-"eth1       1       running     1001    3     256     3    1.17  2,234,567    1,234    0.06         0\n"
-"wan        0       running     1100    -     256     2    0.78  1,234,567        0    0.00         0\n"
-"wan        1       restarting     -    -     256     3    1.17  2,234,567        0    0.00         3\n");
+"INTERFACE  WORKER  STATE        PID  CPU  WRITER    DIRECT I/O  BLOCKS  USED  USED %  MOST %       SEEN  DROPPED  DROP %  RESTARTS\n"
+"eth1       0       running     1000    2  io_uring  yes            256     2    0.78   25.00  1,234,567        0    0.00         0\n"
+"eth1       1       running     1001    3  io_uring  yes            256     3    1.17   50.00  2,234,567    1,234    0.06         0\n"
+"wan        0       running     1100    -  pwrite    no             256     2    0.78   25.00  1,234,567        0    0.00         0\n"
+"wan        1       restarting     -    -  pwrite    -              256     3    1.17   50.00  2,234,567        0    0.00         3\n");
 }
 
 static void version_is_printed(void **state)
@@ -530,6 +549,16 @@ static void fill_bytes(struct table *table)
 	}
 }
 
+static void fill_durations(struct table *table)
+{
+	static const uint64_t durations[] = { 0, 999, 1000, 1499949, 999949, 999950, 1500000, 2345678901, 3600000000000 };
+
+	for (size_t i = 0; i < 9; i++) {
+		table_text(table, "");
+		table_duration(table, durations[i]);
+	}
+}
+
 static void fill_percents(struct table *table)
 {
 	static const uint64_t parts[][2] = { { 0, 0 }, { 0, 9 }, { 1, 3 }, { 1, 1000000 }, { 999999, 1000000 }, { 5, 5 } };
@@ -559,6 +588,8 @@ static void cells_are_formatted(void **state)
 				  "   18,446,744,073,709,551,615\n");
 	assert_cells(fill_bytes, "A         B\n        0 B\n     1023 B\n    1.0 KiB\n    1.5 KiB\n"
 				 "    1.0 MiB\n    1.0 MiB\n   16.0 EiB\n");
+	assert_cells(fill_durations, "A         B\n       0 ns\n     999 ns\n     1.0 us\n     1.5 ms\n   999.9 us\n"
+				     "     1.0 ms\n     1.5 ms\n      2.3 s\n   3600.0 s\n");
 	assert_cells(fill_percents, "A       B\n     0.00\n     0.00\n    33.33\n    <0.01\n   >99.99\n   100.00\n");
 	assert_cells(fill_wide, "A         B\n\xc3\xbc\xc3\xbc\xc3\xbc       1\nlong\\x1b\n");
 }

@@ -116,8 +116,14 @@ static const char *check_value(const char *idl, const char *at, json_t *value, c
 	}
 	if (!strcmp(w, "int"))
 		assert_true(json_is_integer(value));
+	else if (!strcmp(w, "bool"))
+		assert_true(json_is_boolean(value));
 	else if (!strcmp(w, "string"))
 		assert_true(json_is_string(value));
+	else if (!strcmp(w, "bool"))
+		assert_true(json_is_boolean(value));
+	else if (!strcmp(w, "float"))
+		assert_true(json_is_real(value));
 	else
 		check_named(idl, w, value);
 	return end;
@@ -208,6 +214,24 @@ static void status_is_as_described(void **state)
 	json_decref(reply.parameters);
 }
 
+static void status_tells_of_the_storage(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetStatus\"}");
+	json_t *storage = json_object_get(reply.parameters, "storage");
+	json_t *directory = json_array_get(json_object_get(storage, "directories"), 1);
+
+	(void)state;
+	assert_int_equal(number(storage, "keeper_pid"), 4322);
+	assert_true(json_is_true(json_object_get(storage, "scanned")));
+	assert_int_equal(number(storage, "files"), 1234);
+	assert_int_equal(number(storage, "bytes"), 987654321012);
+	assert_int_equal(number(storage, "removed_files"), 34);
+	assert_int_equal(number(storage, "synced_files"), 5678);
+	assert_string_equal(json_string_value(json_object_get(directory, "path")), "/srv/two");
+	assert_int_equal(number(directory, "free_bytes"), 198765432101);
+	json_decref(reply.parameters);
+}
+
 static void status_can_be_told_before_there_are_statistics(void **state)
 {
 	struct fake_source fake = { .no_snapshot = true };
@@ -288,6 +312,49 @@ static void statistics_have_the_values_of_the_snapshot(void **state)
 	assert_identities(worker);
 	assert_identities(interface);
 	assert_identities(json_object_get(reply.parameters, "total"));
+	json_decref(reply.parameters);
+}
+
+static void storage_is_told_per_worker_and_in_sum(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetStatistics\"}");
+	json_t *interface = json_array_get(json_object_get(reply.parameters, "interfaces"), 0);
+	json_t *worker = json_array_get(json_object_get(interface, "workers"), 1);
+
+	(void)state;
+	assert_int_equal(number(worker, "ring_blocks_used_max"), 128);
+	assert_string_equal(json_string_value(json_object_get(worker, "writer")), "io_uring");
+	assert_true(json_is_true(json_object_get(worker, "direct_io")));
+	assert_int_equal(number(worker, "blocks_direct"), 999);
+	assert_int_equal(number(worker, "blocks_staged"), 1);
+	assert_int_equal(number(worker, "writes"), 2000);
+	assert_int_equal(number(worker, "write_ns"), 900000010);
+	assert_int_equal(number(worker, "write_mean_ns"), 450000);
+	assert_int_equal(number(worker, "write_max_ns"), 99960000);
+	assert_int_equal(number(interface, "blocks_direct"), 1899);
+	assert_int_equal(number(interface, "write_mean_ns"), 800000);
+	assert_int_equal(number(interface, "write_max_ns"), 99960000);
+	assert_int_equal(number(json_object_get(reply.parameters, "total"), "writes"), 3000);
+	json_decref(reply.parameters);
+}
+
+static void what_is_not_known_yet_is_null(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetStatistics\"}");
+	json_t *interface = json_array_get(json_object_get(reply.parameters, "interfaces"), 1), *worker;
+	struct fake_source fake = { .n_workers = 0 };
+
+	(void)state;
+	worker = json_array_get(json_object_get(interface, "workers"), 1);
+	assert_true(json_is_null(json_object_get(worker, "direct_io")));
+	worker = json_array_get(json_object_get(interface, "workers"), 0);
+	assert_true(json_is_false(json_object_get(worker, "direct_io")));
+	assert_true(json_is_real(json_object_get(interface, "flow_balance")));
+	json_decref(reply.parameters);
+
+	reply = call_with(&fake, "{\"method\":\"io.fancap.GetStatistics\"}");
+	interface = json_array_get(json_object_get(reply.parameters, "interfaces"), 1);
+	assert_true(json_is_null(json_object_get(interface, "flow_balance")));
 	json_decref(reply.parameters);
 }
 
@@ -419,10 +486,13 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_is_as_described),
+		cmocka_unit_test(status_tells_of_the_storage),
 		cmocka_unit_test(status_can_be_told_before_there_are_statistics),
 		cmocka_unit_test(interface_state_follows_its_workers),
 		cmocka_unit_test(statistics_are_as_described),
 		cmocka_unit_test(statistics_have_the_values_of_the_snapshot),
+		cmocka_unit_test(storage_is_told_per_worker_and_in_sum),
+		cmocka_unit_test(what_is_not_known_yet_is_null),
 		cmocka_unit_test(dead_worker_has_no_pid_and_unpinned_no_cpu),
 		cmocka_unit_test(missing_interface_has_no_device),
 		cmocka_unit_test(statistics_of_one_interface),

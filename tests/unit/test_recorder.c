@@ -2,6 +2,8 @@
 /* The recorder, fed with synthetic blocks; its files are read back by the test tools' own reader. */
 #include "unit.h"
 
+#include "ledgers.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -64,10 +66,11 @@ static int setup_writer(enum config_writer writer)
 	fx.folder = folder_make();
 	fx.ring = mmap(NULL, (size_t)RING_BLOCKS * BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(fx.ring, MAP_FAILED);
-	fx.ledger = ledger_map(BLOCK_BYTES);
+	fx.ledger = ledger_make(BLOCK_BYTES, NULL);
 	fx.params = (struct recorder_params){
 		.folders = (const char *const *)&fx.folder,
 		.n_folders = 1,
+		.mailbox_fd = -1,
 		.interface = "eth0",
 		.worker = 1,
 		.linktype = 1,

@@ -246,6 +246,27 @@ static void a_full_device_is_no_space(void **state)
 	close(fd);
 }
 
+static void no_room_is_reserved_beyond_the_limit(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(segment_create(path, &segment), 0);
+	segment.limit = 1 << 20;
+	segment_allocate(&segment, 4096);
+	segment_allocate(&segment, 8192);
+	assert_int_equal(fstat(segment.fd, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	if (segment_is_direct(&segment)) {
+		assert_int_equal(segment.allocated, 1 << 20);
+		assert_true(st.st_blocks * 512 <= (1 << 20) + 65536);
+	}
+	/* A single record may be larger than that. */
+	segment_allocate(&segment, 3 << 20);
+	assert_true(!segment_is_direct(&segment) || segment.allocated == 3 << 20);
+	segment_close(&segment);
+}
+
 static void only_an_empty_part_is_removed(void **state)
 {
 	(void)state;
@@ -275,6 +296,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reopening_never_lengthens, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_goes_on_after_a_partial_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_device_is_no_space, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_room_is_reserved_beyond_the_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_an_empty_part_is_removed, setup, teardown),
 	};
 

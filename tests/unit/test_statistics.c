@@ -127,10 +127,16 @@ static void fill(struct statistics_counters *c, uint64_t k)
 	c->ring_rollovers = 40 * k;
 	c->ring_rollovers_huge = 6 * k;
 	c->ring_rollovers_failed = 5 * k;
+	c->blocks_direct = 7 * k;
+	c->blocks_staged = 8 * k;
+	c->writes = 4 * k;
+	c->write_ns = 9000 * k;
+	c->write_max_ns = 1000 * k;
 	c->worker_restarts = 2 * k;
 }
 
-static void check(const struct statistics_counters *c, uint64_t k)
+/* @param most the largest k of those that this is the sum of */
+static void check(const struct statistics_counters *c, uint64_t k, uint64_t most)
 {
 	assert_int_equal(c->packets_seen, 100 * k);
 	assert_int_equal(c->packets_dropped, 10 * k);
@@ -145,6 +151,12 @@ static void check(const struct statistics_counters *c, uint64_t k)
 	assert_int_equal(c->ring_rollovers, 40 * k);
 	assert_int_equal(c->ring_rollovers_huge, 6 * k);
 	assert_int_equal(c->ring_rollovers_failed, 5 * k);
+	assert_int_equal(c->blocks_direct, 7 * k);
+	assert_int_equal(c->blocks_staged, 8 * k);
+	assert_int_equal(c->writes, 4 * k);
+	assert_int_equal(c->write_ns, 9000 * k);
+	assert_int_equal(c->write_mean_ns, 2250);
+	assert_int_equal(c->write_max_ns, 1000 * most);
 	assert_int_equal(c->worker_restarts, 2 * k);
 }
 
@@ -187,11 +199,65 @@ static void interfaces_and_total_are_sums(void **state)
 
 	statistics_sum(stats);
 	statistics_sum(stats); /* the second time changes nothing */
-	check(&stats->interfaces[0].counters, 0 + 1 + 2);
-	check(&stats->interfaces[1].counters, 10 + 11 + 12);
-	check(&stats->interfaces[1].workers[2].counters, 12);
-	check(&stats->total, 36);
+	check(&stats->interfaces[0].counters, 0 + 1 + 2, 2);
+	check(&stats->interfaces[1].counters, 10 + 11 + 12, 12);
+	check(&stats->interfaces[1].workers[2].counters, 12, 12);
+	check(&stats->total, 36, 12);
 	statistics_free(stats);
+}
+
+/* The mean of all writes, not of the workers' means. */
+static void mean_write_is_that_of_all_writes(void **state)
+{
+	static const uint64_t rows[][3] = { { 3, 3000, 1000 }, { 1, 9000, 9000 }, { 0, 0, 0 } };
+	struct statistics *stats = statistics_new(1);
+	struct statistics_worker *workers;
+
+	(void)state;
+	assert_int_equal(statistics_interface_alloc(&stats->interfaces[0], 3), 0);
+	workers = stats->interfaces[0].workers;
+	for (size_t i = 0; i < 3; i++) {
+		workers[i].counters.writes = rows[i][0];
+		workers[i].counters.write_ns = rows[i][1];
+	}
+	statistics_sum(stats);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(workers[i].counters.write_mean_ns, rows[i][2]);
+	assert_int_equal(stats->interfaces[0].counters.write_mean_ns, 3000);
+	assert_int_equal(stats->total.write_mean_ns, 3000);
+	statistics_free(stats);
+}
+
+static double balance_of(const uint64_t *seen, size_t n)
+{
+	struct statistics *stats = statistics_new(1);
+	double balance;
+
+	assert_int_equal(statistics_interface_alloc(&stats->interfaces[0], n), 0);
+	for (size_t i = 0; i < n; i++)
+		stats->interfaces[0].workers[i].counters.packets_seen = seen[i];
+	statistics_sum(stats);
+	balance = stats->interfaces[0].flow_balance;
+	statistics_free(stats);
+	return balance;
+}
+
+static void flow_balance_equals_hand_values(void **state)
+{
+	(void)state;
+	assert_near(balance_of((uint64_t[]){ 5 }, 1), 1.0);
+	assert_near(balance_of((uint64_t[]){ 7, 7, 7 }, 3), 1.0);
+	assert_near(balance_of((uint64_t[]){ 1, 3 }, 2), 1.5);
+	assert_near(balance_of((uint64_t[]){ 10, 60, 20, 30 }, 4), 2.0);
+	assert_near(balance_of((uint64_t[]){ 0, 0, 9, 0 }, 4), 4.0);
+	assert_near(balance_of((uint64_t[]){ UINT64_MAX / 2, UINT64_MAX / 2 }, 2), 1.0);
+}
+
+static void flow_balance_of_nothing_is_none(void **state)
+{
+	(void)state;
+	assert_near(balance_of((uint64_t[]){ 0, 0 }, 2), 0.0);
+	assert_near(balance_of(NULL, 0), 0.0);
 }
 
 int main(void)
@@ -207,6 +273,9 @@ int main(void)
 		cmocka_unit_test(more_accounted_for_than_delivered_is_not_hidden),
 		cmocka_unit_test(an_interface_that_is_up_is_as_good_as_its_workers),
 		cmocka_unit_test(interfaces_and_total_are_sums),
+		cmocka_unit_test(mean_write_is_that_of_all_writes),
+		cmocka_unit_test(flow_balance_equals_hand_values),
+		cmocka_unit_test(flow_balance_of_nothing_is_none),
 	};
 
 	return cmocka_run_group_tests_name("statistics", tests, NULL, NULL);

@@ -19,6 +19,7 @@
 #include "fancap/ring.h"
 #include "tests/unit/blocks.h"
 #include "tests/unit/folder.h"
+#include "tests/unit/ledgers.h"
 #include "tests/unit/netns.h"
 
 #define BLOCKS 16384u /* 64 MiB: some tens of milliseconds to record */
@@ -45,7 +46,7 @@ static int ring_socket(const struct fancap_geometry *geometry)
 
 static int setup(void **state)
 {
-	int fds[2];
+	int fds[2], ledger_fd = -1;
 
 	(void)state;
 	fx = (struct fixture){.folder = folder_make()};
@@ -55,16 +56,18 @@ static int setup(void **state)
 		.recorder = {
 			.folders = (const char *const *)&fx.folder,
 			.n_folders = 1,
+			.mailbox_fd = -1,
 			.interface = "eth0",
 			.linktype = 1,
 			.log = {"eth0", 0},
 		},
 		.settings = {.snaplen = 256},
 		.geometry = geometry_of(BLOCKS, BLOCK_BYTES, 256, BLOCK_TIMEOUT_MS),
-		.ledger = ledger_map(1u << 20),
+		.ledger = ledger_make(1u << 20, &ledger_fd),
 		.channel_fd = fds[1],
 		.cpu = -1,
 	};
+	fx.params.ledger_fd = ledger_fd;
 	fx.params.ring_fd = ring_socket(&fx.params.geometry);
 	assert_int_equal(fancap_ring_map(&fx.ring, fx.params.ring_fd, &fx.params.geometry), 0);
 	return 0;
@@ -77,6 +80,7 @@ static int teardown(void **state)
 		close(fx.supervisor_fd);
 	fancap_ring_unmap(&fx.ring);
 	close(fx.params.ring_fd);
+	close(fx.params.ledger_fd);
 	ledger_unmap(fx.params.ledger);
 	folder_remove(fx.folder);
 	return 0;
@@ -95,10 +99,15 @@ static void retire(uint64_t position)
 	test_block_done(&block);
 }
 
+static void retire_blocks(uint64_t n)
+{
+	for (uint64_t position = 0; position < n; position++)
+		retire(position);
+}
+
 static void fill_ring(void)
 {
-	for (uint64_t position = 0; position < BLOCKS; position++)
-		retire(position);
+	retire_blocks(BLOCKS);
 }
 
 static void order(const struct channel_message *message)
@@ -172,6 +181,48 @@ static void leaves_when_all_is_recorded_and_handed_back(void **state)
 	for (uint64_t position = 0; position < BLOCKS; position++)
 		assert_false(fancap_ring_block_ready(&fx.ring, position));
 	assert_int_equal(folder_count(fx.folder, ".part"), 0);
+	assert_int_equal(ledger_blocks_used_max(fx.params.ledger), BLOCKS);
+	assert_int_equal(ledger_blocks_held(fx.params.ledger), 0);
+}
+
+/* Those that wait for the worker count: it is when it does not come to them that the ring fills. */
+static void tells_how_far_the_ring_was_filled(void **state)
+{
+	(void)state;
+	ledger_set_blocks_used_max(fx.params.ledger, 2); /* by a worker before */
+	retire_blocks(5);
+	order_stop(5);
+	start();
+	assert_int_equal(wait_for_end(), 0);
+	assert_int_equal(written(), 5);
+	assert_int_equal(ledger_blocks_used_max(fx.params.ledger), 5);
+}
+
+static void keeps_the_most_that_was_told_before(void **state)
+{
+	(void)state;
+	ledger_set_blocks_used_max(fx.params.ledger, 7);
+	retire_blocks(5);
+	order_stop(5);
+	start();
+	assert_int_equal(wait_for_end(), 0);
+	assert_int_equal(ledger_blocks_used_max(fx.params.ledger), 7);
+}
+
+/* Which directory its file is in; io_uring or why not. */
+static void tells_how_it_writes(void **state)
+{
+	struct ledger_writer writer;
+
+	(void)state;
+	assert_int_equal(ledger_writer(fx.params.ledger).folder, LEDGER_NO_FOLDER);
+	retire_blocks(1);
+	order_stop(1);
+	start();
+	assert_int_equal(wait_for_end(), 0);
+	writer = ledger_writer(fx.params.ledger);
+	assert_int_equal(writer.folder, 0);
+	assert_true(writer.io_uring == (writer.io_uring_error == 0));
 }
 
 /* However much there is to record, orders are heard. */
@@ -312,6 +363,9 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(leaves_when_all_is_recorded_and_handed_back),
+		TEST(tells_how_far_the_ring_was_filled),
+		TEST(keeps_the_most_that_was_told_before),
+		TEST(tells_how_it_writes),
 		TEST(a_full_ring_does_not_keep_orders_waiting),
 		TEST(records_what_is_there_when_its_supervisor_dies),
 		TEST(leaves_as_told_though_its_supervisor_died),

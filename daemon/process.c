@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/clock.h"
+#include "daemon/process.h"
+
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MAX_MS 30000
+#define HEALTHY_NS 60000000000u /* having run so long, it starts from the first backoff again */
+
+static void close_channel(struct process *process)
+{
+	if (process->channel_event != NULL)
+		event_free(process->channel_event);
+	process->channel_event = NULL;
+	if (process->channel_fd >= 0)
+		close(process->channel_fd);
+	process->channel_fd = -1;
+}
+
+static void on_message(struct process *process, const struct channel_message *message)
+{
+	if (message->type == CHANNEL_LOG) {
+		if (log_enabled(message->log.level))
+			log_emit(&(struct log_message){
+				.level = message->log.level,
+				.message_id = message->log.message_id[0] != '\0' ? message->log.message_id : NULL,
+				.context = process->about,
+				.text = message->log.text,
+			});
+		return;
+	}
+	if (message->type == CHANNEL_HELLO)
+		process->ready = true;
+	process->type->message(process, message);
+}
+
+static void read_channel(struct process *process)
+{
+	struct channel_message message;
+	int r;
+
+	while (process->channel_fd >= 0 && (r = channel_receive(process->channel_fd, &message)) == 1)
+		on_message(process, &message);
+	/* At its end SIGCHLD tells the rest; until then the event would fire for ever. */
+	if (process->channel_event != NULL && r != -EAGAIN && r != -EINTR)
+		event_del(process->channel_event);
+}
+
+static void on_channel(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	read_channel(arg);
+}
+
+static void on_restart(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *process = arg;
+	int r;
+
+	(void)fd;
+	(void)what;
+	process->restarts++;
+	r = process_start(process);
+	if (r < 0) {
+		log_printf(LOG_ERR, NULL, &process->about, "%scannot be started: %s", process->type->what, strerror(-r));
+		process_restart_later(process);
+		return;
+	}
+	log_printf(LOG_NOTICE, process->type->message_started, &process->about, "%sreplaced by process %d",
+		   process->type->what, (int)process->pid);
+}
+
+int process_init(struct process *process, const struct process_type *type, struct event_base *base,
+		 const struct log_context *about)
+{
+	*process = (struct process){
+		.type = type,
+		.base = base,
+		.about = *about,
+		.channel_fd = -1,
+		.backoff_ms = BACKOFF_FIRST_MS,
+	};
+	process->restart_event = evtimer_new(base, on_restart, process);
+	return process->restart_event != NULL ? 0 : -ENOMEM;
+}
+
+/* No signal handler of the supervisor's may run in the child: it would use the supervisor's descriptors. */
+static pid_t fork_signals_blocked(struct process *process, int channel_fd)
+{
+	sigset_t all, before;
+	pid_t pid;
+	int saved;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid == 0)
+		_exit(process->type->run(process, channel_fd));
+	saved = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = saved;
+	return pid;
+}
+
+int process_start(struct process *process)
+{
+	int fds[2], r;
+	pid_t pid;
+
+	process->finished = false;
+	r = channel_pair(fds);
+	if (r < 0)
+		return r;
+	pid = fork_signals_blocked(process, fds[1]);
+	r = -errno;
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		return r;
+	}
+	process->pid = pid;
+	process->ready = false;
+	process->ordered = false;
+	process->started_ns = clock_monotonic_ns();
+	process->channel_fd = fds[0];
+	process->channel_event = event_new(process->base, fds[0], EV_READ | EV_PERSIST, on_channel, process);
+	if (process->channel_event == NULL || event_add(process->channel_event, NULL) < 0) {
+		/*
+		 * Seen by the process as the end of its channel: it leaves, and is replaced. It has been started all
+		 * the same; nobody may start a second one in its place meanwhile.
+		 */
+		close_channel(process);
+	}
+	return 0;
+}
+
+static void log_death(const struct process *process, int status)
+{
+	const char *what = process->type->what;
+
+	if (WIFSIGNALED(status))
+		log_printf(LOG_ERR, process->type->message_died, &process->about,
+			   "%sprocess %d was killed by signal %d (%s)", what, (int)process->pid, WTERMSIG(status),
+			   strsignal(WTERMSIG(status)));
+	else
+		log_printf(LOG_ERR, process->type->message_died, &process->about, "%sprocess %d exited with status %d",
+			   what, (int)process->pid, WEXITSTATUS(status));
+}
+
+void process_reaped(struct process *process, int status)
+{
+	bool clean;
+
+	read_channel(process); /* its last words */
+	close_channel(process);
+	clean = process->ordered && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (!clean)
+		log_death(process, status);
+	process->pid = 0;
+	process->finished = clean;
+	if (clock_monotonic_ns() - process->started_ns >= HEALTHY_NS)
+		process->backoff_ms = BACKOFF_FIRST_MS;
+}
+
+void process_restart_later(struct process *process)
+{
+	unsigned wait_ms = process->backoff_ms;
+	struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+
+	process->backoff_ms = wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2 : BACKOFF_MAX_MS;
+	log_printf(LOG_NOTICE, NULL, &process->about, "%sreplacing it in %u ms", process->type->what, wait_ms);
+	evtimer_add(process->restart_event, &wait);
+}
+
+void process_hurry(struct process *process)
+{
+	process->backoff_ms = BACKOFF_FIRST_MS;
+	if (!evtimer_pending(process->restart_event, NULL))
+		return;
+	evtimer_del(process->restart_event);
+	event_active(process->restart_event, EV_TIMEOUT, 0);
+}
+
+void process_send(struct process *process, const struct channel_message *message)
+{
+	int r;
+
+	if (process->channel_fd < 0)
+		return;
+	r = channel_send(process->channel_fd, message);
+	/* One whose other end is gone is dead or dying, and will be waited for. */
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		log_printf(LOG_ERR, NULL, &process->about, "%sdoes not take orders: %s", process->type->what,
+			   strerror(-r));
+}
+
+void process_done(struct process *process)
+{
+	close_channel(process);
+	if (process->restart_event != NULL)
+		event_free(process->restart_event);
+	process->restart_event = NULL;
+}

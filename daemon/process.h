@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_PROCESS_H
+#define DAEMON_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/channel.h"
+#include "daemon/log.h"
+
+struct event;
+struct event_base;
+struct process;
+
+/** What a process of the supervisor's is for. */
+struct process_type {
+	const char *what;	///< put before what is logged about it; "" if the context says enough
+	const char *message_died; ///< MESSAGE_ID
+	const char *message_started;
+	/** Its life, in the new process. @return its exit status */
+	int (*run)(struct process *process, int channel_fd);
+	/** It has something to say: any message but CHANNEL_LOG; HELLO after ready is set. */
+	void (*message)(struct process *process, const struct channel_message *message);
+};
+
+/** A process of the supervisor's, with a channel to it; replaced when it dies, with growing patience. Embedded. */
+struct process {
+	const struct process_type *type;
+	struct event_base *base;
+	struct log_context about;
+	pid_t pid; ///< 0: none
+	int channel_fd;
+	bool ready;
+	bool ordered;  ///< to leave: set by who told it to
+	bool finished; ///< it left as ordered
+	uint64_t restarts;
+	uint64_t started_ns; ///< CLOCK_MONOTONIC
+	unsigned backoff_ms; ///< the next wait
+	struct event *channel_event;
+	struct event *restart_event;
+};
+
+/** @return 0 or -errno; process_done() in any case */
+int process_init(struct process *process, const struct process_type *type, struct event_base *base,
+		 const struct log_context *about);
+
+/** Fork it. @return 0 or -errno */
+int process_start(struct process *process);
+
+/** It has been waited for: take note, and of whether it finished. Its replacement is not started. */
+void process_reaped(struct process *process, int status);
+
+/** Start a replacement after a while. */
+void process_restart_later(struct process *process);
+
+/** Start the replacement now, if it was to be later; and any after it with the first backoff again. */
+void process_hurry(struct process *process);
+
+/** Send it an order, if it is there. */
+void process_send(struct process *process, const struct channel_message *message);
+
+/** Free what belongs to it; one that still runs sees its channel closed. */
+void process_done(struct process *process);
+
+#endif

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_STORE_H
+#define DAEMON_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/ledger.h"
+
+/*
+ * The service manager's file descriptor store (systemd.service(5), FileDescriptorStoreMax=): rings and ledgers that outlive
+ * this process. While nobody runs, the kernel goes on filling the rings; the next fancapd finds them.
+ *
+ * Names are "ring-<interface>-<worker>" and "ledger-<interface>-<worker>".
+ */
+
+/** A ring with its ledger, as an earlier fancapd left them. */
+struct store_ring {
+	int ring_fd;	       ///< -1 once it has been taken
+	int ledger_fd;
+	struct ledger *ledger; ///< mapped: ledger_ring() tells what it is
+};
+
+struct store {
+	struct store_ring *rings;
+	size_t n;
+};
+
+/**
+ * Whether what is put into the store stays there: the service manager says how much it keeps ($FDSTORE), and there is a
+ * $NOTIFY_SOCKET.
+ */
+bool store_available(void);
+
+/**
+ * Take over what the service manager has handed to this process. Descriptors that are not ours, make no sense, have no
+ * counterpart, or are of a version that we do not know are closed, removed from the store, and said to be lost in the log.
+ *
+ * @param fds,names,n as of sd_listen_fds_with_names(); those of other kinds (sockets to listen on) are left alone
+ * @return 0 or -ENOMEM; store_done() in any case
+ */
+int store_take(struct store *ret, const int *fds, char *const *names, size_t n);
+
+/**
+ * Hand a ring and its ledger to the service manager. The caller's descriptors stay its own.
+ *
+ * @return 0 (also when there is no store), or -errno: it did not take them
+ */
+int store_put(const char *interface, unsigned worker, int ring_fd, int ledger_fd);
+
+/** Have them closed: they are no longer in use. */
+void store_remove(const char *interface, unsigned worker);
+
+/** Close and remove all that was not taken, saying what is lost; free. */
+void store_done(struct store *store);
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The service manager's store, with a socket of our own in systemd's place. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/store.h"
+
+static struct fixture {
+	char path[64];
+	int manager; /* what systemd listens on */
+	unsigned warnings;
+	char last[1024]; /* warning */
+} fx;
+
+static void count_log(const struct log_message *message, void *arg)
+{
+	(void)arg;
+	fx.warnings += message->level == LOG_WARNING;
+	snprintf(fx.last, sizeof(fx.last), "%s", message->text);
+}
+
+static int setup(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	(void)state;
+	memset(&fx, 0, sizeof(fx));
+	snprintf(fx.path, sizeof(fx.path), "@fancap-test-store-%d", (int)getpid());
+	fx.manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	memcpy(address.sun_path + 1, fx.path + 1, strlen(fx.path) - 1);
+	assert_int_equal(bind(fx.manager, (struct sockaddr *)&address,
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(fx.path))), 0);
+	setenv("NOTIFY_SOCKET", fx.path, 1);
+	setenv("FDSTORE", "64", 1);
+	log_set_sink(count_log, NULL);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	close(fx.manager);
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("FDSTORE");
+	return 0;
+}
+
+/* The next message systemd gets; its descriptor, or -1. */
+static int receive(char *text, size_t size)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {text, size - 1};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fx.manager, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fd = -1;
+
+	if (n < 0) {
+		text[0] = '\0';
+		return -1;
+	}
+	text[n] = '\0';
+	if (CMSG_FIRSTHDR(&message) != NULL)
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+static bool same_file(int a, int b)
+{
+	struct stat one, other;
+
+	assert_int_equal(fstat(a, &one), 0);
+	assert_int_equal(fstat(b, &other), 0);
+	return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+static int make_ledger(const char *interface, unsigned worker)
+{
+	struct ledger_ring ring = {.worker = worker, .req = {.tp_block_size = 65536}};
+	struct ledger *ledger;
+	int fd;
+
+	snprintf(ring.interface, sizeof(ring.interface), "%s", interface);
+	fd = ledger_create(&ring, &ledger);
+	assert_true(fd >= 0);
+	ledger_unmap(ledger);
+	return fd;
+}
+
+static void ring_and_ledger_are_handed_over_by_name(void **state)
+{
+	int ring = open("/dev/null", O_RDWR | O_CLOEXEC), ledger = make_ledger("eth0", 7), fd;
+	char text[512];
+
+	(void)state;
+	assert_true(store_available());
+	assert_int_equal(store_put("eth0", 7, ring, ledger), 0);
+	fd = receive(text, sizeof(text));
+	assert_string_equal(text, "FDSTORE=1\nFDPOLL=0\nFDNAME=ledger-eth0-7");
+	assert_true(same_file(fd, ledger));
+	close(fd);
+	fd = receive(text, sizeof(text));
+	assert_string_equal(text, "FDSTORE=1\nFDPOLL=0\nFDNAME=ring-eth0-7");
+	assert_true(same_file(fd, ring));
+	close(fd);
+	store_remove("eth0", 7);
+	receive(text, sizeof(text));
+	assert_string_equal(text, "FDSTOREREMOVE=1\nFDNAME=ring-eth0-7");
+	receive(text, sizeof(text));
+	assert_string_equal(text, "FDSTOREREMOVE=1\nFDNAME=ledger-eth0-7");
+	close(ring);
+	close(ledger);
+}
+
+static void without_a_store_nothing_is_sent(void **state)
+{
+	static const char *const none[] = {"0", ""};
+	int ring = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		setenv("FDSTORE", none[i], 1);
+		assert_false(store_available());
+		assert_int_equal(store_put("eth0", 0, ring, ring), 0);
+		store_remove("eth0", 0);
+	}
+	unsetenv("FDSTORE");
+	assert_false(store_available());
+	setenv("FDSTORE", "64", 1);
+	unsetenv("NOTIFY_SOCKET");
+	assert_false(store_available());
+	assert_int_equal(store_put("eth0", 0, ring, ring), 0);
+	assert_int_equal(receive(text, sizeof(text)), -1);
+	assert_string_equal(text, "");
+	close(ring);
+}
+
+static void a_store_that_is_not_there_is_an_error(void **state)
+{
+	int ring = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	setenv("NOTIFY_SOCKET", "/nonexistent/socket", 1);
+	assert_int_equal(store_put("eth0", 0, ring, ring), -ENOENT);
+	close(ring);
+}
+
+static void what_was_kept_is_found_again(void **state)
+{
+	char names[5][16] = {"ring-eth0-1", "ledger-eth0-0", "io.fancap", "ledger-eth0-1", "ring-eth0-0"};
+	char *const texts[5] = {names[0], names[1], names[2], names[3], names[4]};
+	int fds[5], kept;
+	struct store store;
+
+	(void)state;
+	fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fds[1] = make_ledger("eth0", 0);
+	fds[2] = kept = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fds[3] = make_ledger("eth0", 1);
+	fds[4] = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	assert_int_equal(store_take(&store, fds, texts, 5), 0);
+	assert_int_equal(store.n, 2);
+	assert_int_equal(ledger_ring(store.rings[0].ledger)->worker, 0);
+	assert_int_equal(store.rings[0].ring_fd, fds[4]);
+	assert_int_equal(ledger_ring(store.rings[1].ledger)->worker, 1);
+	assert_int_equal(store.rings[1].ring_fd, fds[0]);
+	assert_int_equal(fx.warnings, 0);
+	/* Nobody wants them. */
+	store_done(&store);
+	assert_int_equal(fx.warnings, 2);
+	assert_non_null(strstr(fx.last, "eth0: ring 1 of an earlier fancapd is not used any more"));
+	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+	assert_int_equal(fcntl(fds[3], F_GETFD), -1);
+	assert_int_equal(fcntl(kept, F_GETFD), FD_CLOEXEC); /* none of ours */
+	close(kept);
+}
+
+static void what_makes_no_sense_is_let_go(void **state)
+{
+	char names[4][16] = {"ring-eth0-0", "ledger-eth0-1", "ring-eth0-2", "ledger-eth0-2"};
+	char *const texts[4] = {names[0], names[1], names[2], names[3]};
+	struct store store;
+	char text[512];
+	int fds[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		fds[i] = i == 1 ? make_ledger("eth0", 1) : open("/dev/null", O_RDWR | O_CLOEXEC);
+	assert_int_equal(store_take(&store, fds, texts, 4), 0);
+	assert_int_equal(store.n, 0);
+	assert_int_equal(fx.warnings, 4); /* a ring alone, a ledger alone, a ring with what is no ledger */
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(fcntl(fds[i], F_GETFD), -1);
+		receive(text, sizeof(text));
+		assert_non_null(strstr(text, "FDSTOREREMOVE=1\nFDNAME="));
+	}
+	store_done(&store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(ring_and_ledger_are_handed_over_by_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_a_store_nothing_is_sent, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_an_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_kept_is_found_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_makes_no_sense_is_let_go, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
