@@ -214,6 +214,15 @@ static int open_timestamps(struct capture *capture, struct fancap_error *err)
 	return 0;
 }
 
+/* The kernel takes a socket off a device that is deleted, and forgets which it was. */
+static bool is_bound(int fd, int ifindex)
+{
+	struct sockaddr_ll address;
+	socklen_t len = sizeof(address);
+
+	return getsockname(fd, (struct sockaddr *)&address, &len) == 0 && address.sll_ifindex == ifindex;
+}
+
 /* --- rings that outlive us -------------------------------------------------------------------------------------- */
 
 /* Of all that a group is made of and that cannot be changed afterwards. FNV-1a. */
@@ -350,10 +359,8 @@ void capture_store(const struct capture *capture)
 	}
 }
 
-static int open_group_or_go_on(struct capture *capture, struct store *store, struct fancap_error *err)
+static int new_rings(struct capture *capture, struct fancap_error *err)
 {
-	int r;
-
 	capture->rings = calloc(capture->config->workers, sizeof(*capture->rings));
 	if (capture->rings == NULL) {
 		fancap_error_set(err, "%s: out of memory", capture->config->name);
@@ -361,6 +368,15 @@ static int open_group_or_go_on(struct capture *capture, struct store *store, str
 	}
 	for (unsigned i = 0; i < capture->config->workers; i++)
 		capture->rings[i].ledger_fd = -1;
+	return 0;
+}
+
+static int open_group_or_go_on(struct capture *capture, struct store *store, struct fancap_error *err)
+{
+	int r = new_rings(capture, err);
+
+	if (r < 0)
+		return r;
 	r = store != NULL ? take_over(capture, store) : 0;
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -393,6 +409,46 @@ static void free_rings(struct capture *capture)
 	capture->gone = false;
 }
 
+/* Whether the store has rings of a device that is not the one of the configured name, or is no more. */
+static bool stored_is_of_another(const struct capture *capture, const struct store *store)
+{
+	const struct store_ring *stored = find_stored(store, capture->config->name, 0);
+
+	return stored != NULL && (ledger_ring(stored->ledger)->ifindex != (uint32_t)capture->link.ifindex ||
+				  !is_bound(stored->ring_fd, capture->link.ifindex));
+}
+
+/*
+ * The device went, or lost its name, while nobody ran: drain what is in its rings. @return 1 that is to be done, 0 they
+ * are not as we would have made them, -errno
+ */
+static int drain_stored(struct capture *capture, struct store *store, struct fancap_error *err)
+{
+	const struct ledger_ring *ring = ledger_ring(find_stored(store, capture->config->name, 0)->ledger);
+	const struct fancap_link link = capture->link;
+	int r;
+
+	capture->link = (struct fancap_link){
+		.ifindex = (int)ring->ifindex,
+		.linktype = ring->linktype,
+		.type = ring->linktype == FANCAP_LINKTYPE_LINUX_SLL2 ? FANCAP_DGRAM : FANCAP_RAW,
+		.reserve_bytes = (uint16_t)ring->reserve_bytes,
+	};
+	r = open_geometry(capture, err);
+	if (r == 0)
+		r = new_rings(capture, err);
+	if (r == 0)
+		r = take_over(capture, store);
+	if (r == 1) {
+		capture->gone = true;
+		capture_gate_close(capture);
+		return 1;
+	}
+	free_rings(capture);
+	capture->link = link;
+	return r;
+}
+
 static int query_link(struct capture *capture, struct fancap_error *err)
 {
 	struct fancap_error why;
@@ -415,6 +471,13 @@ static int open_device(struct capture *capture, struct store *store, struct fanc
 
 	capture_rename(capture, capture->config->name);
 	r = query_link(capture, err);
+	if ((r == 0 || (r == -ENODEV && capture->config->on_missing == CONFIG_MISSING_WAIT)) && store != NULL &&
+	    stored_is_of_another(capture, store)) {
+		int drained = drain_stored(capture, store, err);
+
+		if (drained != 0)
+			return drained < 0 ? drained : 0;
+	}
 	if (r == 0)
 		r = open_geometry(capture, err);
 	if (r == 0)
@@ -448,7 +511,7 @@ int capture_open(const struct config *config, const struct config_interface *int
 	if (r == -ENODEV && interface->on_missing == CONFIG_MISSING_WAIT) {
 		log_printf(LOG_WARNING, MESSAGE_LINK_MISSING, &about, "no such interface; waiting for it");
 		r = 0;
-	} else if (r == 0 && !capture.link.up) {
+	} else if (r == 0 && !capture.gone && !capture.link.up) {
 		log_printf(LOG_WARNING, MESSAGE_LINK_DOWN, &about,
 			   "the interface is down; packets are recorded when it comes up");
 	}
@@ -461,16 +524,6 @@ int capture_open(const struct config *config, const struct config_interface *int
 	return 0;
 }
 
-/* The kernel takes a socket off a device that is deleted, and forgets which it was. */
-static bool is_bound(const struct capture *capture)
-{
-	struct sockaddr_ll address;
-	socklen_t len = sizeof(address);
-
-	return getsockname(capture->group.fds[0], (struct sockaddr *)&address, &len) == 0 &&
-	       address.sll_ifindex == capture->link.ifindex;
-}
-
 static struct capture *latest_of(struct capture *capture)
 {
 	return capture->next != NULL ? capture->next : capture;
@@ -480,14 +533,14 @@ struct capture *capture_device(struct capture *capture)
 {
 	struct capture *latest = latest_of(capture);
 
-	return capture_has_rings(latest) && !latest->gone && is_bound(latest) ? latest : NULL;
+	return capture_has_rings(latest) && !latest->gone && is_bound(latest->group.fds[0], latest->link.ifindex) ? latest : NULL;
 }
 
 bool capture_is_lost(struct capture *capture)
 {
 	const struct capture *latest = latest_of(capture);
 
-	return capture_has_rings(latest) && !latest->gone && !is_bound(latest);
+	return capture_has_rings(latest) && !latest->gone && !is_bound(latest->group.fds[0], latest->link.ifindex);
 }
 
 bool capture_has_rings(const struct capture *capture)

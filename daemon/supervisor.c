@@ -555,7 +555,7 @@ static int begin_capture(struct supervisor *sup)
 		return r;
 	sup->state = CONTROL_RUNNING;
 	for (size_t i = 0; i < sup->n_captures; i++) {
-		if (!capture_has_rings(&sup->captures[i]))
+		if (!capture_has_rings(&sup->captures[i]) || sup->captures[i].gone)
 			continue;
 		log_capture(&sup->captures[i]);
 		log_stall(&sup->captures[i]);

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Frames, Json, Link, Sender, check_clean, expected_frames, verify, wait_until
+from harness import Frames, Json, Link, Sender, add_veth, check_clean, expected_frames, verify, wait_until
 from machine import CONFIG, SOCKET, STATE, UNIT, Machine, Service, connect
 
 COUNT = 5_000
@@ -336,6 +336,26 @@ def test_a_killed_supervisor_loses_nothing(service: Service) -> None:
     assert len(pids) == 3
 
 
+def test_a_device_replaced_while_nobody_ran_loses_nothing(service: Service) -> None:
+    """What is in the rings of the old one is recorded, and the new one is captured."""
+    service.start()
+    frames = Frames()
+    main, workers = service.main_pid, service.worker_pids()
+    kill(service.machine, main, *workers, signal="STOP")
+    service.link.send(frames, COUNT)
+    service.machine.ip("link", "del", service.link.name)
+    add_veth(service.machine, service.link.name, service.machine, service.link.sender)
+    kill(service.machine, main, *workers)
+    wait_until(lambda: service.main_pid not in (0, main) and service.show("ActiveState") == "active", "restart", 30)
+    wait_until(lambda: service.call("io.fancap.GetStatus")["interfaces"][0]["state"] == "up", "the new device", 30)
+    service.link.send(frames, COUNT, start=COUNT)
+    assert service.settle(2 * COUNT)["packets_written"] == 2 * COUNT
+    service.systemctl("stop")
+    result = verify(service.files(), frames, 2 * COUNT)
+    check_clean(result)
+    assert result["packets"] == 2 * COUNT
+
+
 def test_stop_lets_the_rings_go(service: Service) -> None:
     """systemd keeps them across restarts only; the next start counts from nothing."""
     service.start()
@@ -347,8 +367,8 @@ def test_stop_lets_the_rings_go(service: Service) -> None:
     assert service.statistics()["total"]["packets_seen"] == 0
 
 
-def kill(machine: Machine, *pids: int) -> None:
-    machine.do("bash", "-c", f"kill -KILL {' '.join(map(str, pids))}")
+def kill(machine: Machine, *pids: int, signal: str = "KILL") -> None:
+    machine.do("bash", "-c", f"kill -{signal} {' '.join(map(str, pids))}")
 
 
 def test_killed_worker_is_replaced(service: Service) -> None:
