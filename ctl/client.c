@@ -181,31 +181,112 @@ static enum ctl_exit client_read_reply(const struct client *client, struct varli
 	return fault ? no_answer(client->ctl, fault) : CTL_OK;
 }
 
-/* An error of a name that people need not know. @return whether it is one */
-static bool say_known_error(const struct ctl *ctl, const struct varlink_reply *reply)
-{
-	const char *interface = json_string_value(json_object_get(reply->parameters, "interface"));
+/* --- errors in words ----------------------------------------------------------------------------------- */
 
-	if (strcmp(reply->error, FANCAP_ERROR_NO_SUCH_INTERFACE) || !interface)
+static bool say_no_such_interface(FILE *err, json_t *parameters)
+{
+	const char *interface = json_string_value(json_object_get(parameters, "interface"));
+
+	if (!interface)
 		return false;
-	fputs("fancapctl: fancapd does not capture from '", ctl->err);
-	text_print(ctl->err, interface);
-	fputs("'; see fancapctl status\n", ctl->err);
+	fputs("fancapctl: fancapd does not capture from '", err);
+	text_print(err, interface);
+	fputs("'; see fancapctl status\n", err);
 	return true;
 }
 
-/* An error is an answer, too. As JSON in ASCII, so that nothing in it can control the terminal. */
+static bool say_denied(FILE *err, json_t *parameters)
+{
+	const char *method = json_string_value(json_object_get(parameters, "method"));
+	const char *needs = json_string_value(json_object_get(parameters, "needs"));
+
+	if (!method || !needs)
+		return false;
+	fputs("fancapctl: permission denied: ", err);
+	text_print(err, method);
+	fputs(" is for root and members of group ", err);
+	text_print(err, needs);
+	fputc('\n', err);
+	return true;
+}
+
+static bool say_invalid_configuration(FILE *err, json_t *parameters)
+{
+	json_t *errors = json_object_get(parameters, "errors"), *line;
+	size_t i;
+
+	if (!json_array_size(errors))
+		return false;
+	fputs("fancapctl: the new configuration is wrong, nothing has changed:\n", err);
+	json_array_foreach(errors, i, line) {
+		text_print(err, json_is_string(line) ? json_string_value(line) : "?");
+		fputc('\n', err);
+	}
+	return true;
+}
+
+static bool say_needs_restart(FILE *err, json_t *parameters)
+{
+	const char *reason = json_string_value(json_object_get(parameters, "reason"));
+
+	if (!reason)
+		return false;
+	fputs("fancapctl: the new configuration cannot be reloaded, nothing has changed: ", err);
+	text_print(err, reason);
+	fputc('\n', err);
+	return true;
+}
+
+static bool say_timeout(FILE *err, json_t *parameters)
+{
+	json_t *workers = json_object_get(parameters, "workers");
+
+	if (!json_is_integer(workers))
+		return false;
+	fprintf(err, "fancapctl: workers that have not done it yet: %lld; see fancapctl workers\n",
+		(long long)json_integer_value(workers));
+	return true;
+}
+
+/** An error of a name that people need not know. */
+struct known_error {
+	const char *name;
+	bool (*say)(FILE *err, json_t *parameters); ///< @return false: the parameters are not as they should be
+	enum ctl_exit exit;
+};
+
+static const struct known_error known_errors[] = {
+	{ FANCAP_ERROR_NO_SUCH_INTERFACE, say_no_such_interface, CTL_FAILED },
+	{ FANCAP_ERROR_PERMISSION_DENIED, say_denied, CTL_DENIED },
+	{ FANCAP_ERROR_INVALID_CONFIGURATION, say_invalid_configuration, CTL_FAILED },
+	{ FANCAP_ERROR_NEEDS_RESTART, say_needs_restart, CTL_FAILED },
+	{ FANCAP_ERROR_TIMEOUT, say_timeout, CTL_TIMEOUT },
+	{ VARLINK_ERROR_PERMISSION_DENIED, NULL, CTL_DENIED },
+};
+
+static const struct known_error *known_error_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(known_errors) / sizeof(*known_errors); i++)
+		if (!strcmp(known_errors[i].name, name))
+			return &known_errors[i];
+	return NULL;
+}
+
+/* An error is an answer, too. If not in words, as JSON in ASCII, so that nothing in it can control the terminal. */
 static enum ctl_exit say_error(const struct ctl *ctl, const struct varlink_reply *reply)
 {
+	const struct known_error *known = known_error_find(reply->error);
 	char *parameters;
 
-	if (say_known_error(ctl, reply))
-		return CTL_FAILED;
+	if (known && known->say && known->say(ctl->err, reply->parameters))
+		return known->exit;
 	parameters = json_dumps(reply->parameters, JSON_ENSURE_ASCII);
 	fprintf(ctl->err, "fancapctl: fancapd answers: %s %s\n", reply->error, parameters ? parameters : "");
 	free(parameters);
-	return strcmp(reply->error, VARLINK_ERROR_PERMISSION_DENIED) ? CTL_FAILED : CTL_DENIED;
+	return known ? known->exit : CTL_FAILED;
 }
+
+/* --- calls --------------------------------------------------------------------------------------------- */
 
 static enum ctl_exit client_exchange(struct client *client, const char *call, size_t len,
 				     json_t **ret_parameters)

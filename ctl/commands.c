@@ -64,16 +64,22 @@ static enum ctl_exit print_report(const struct ctl *ctl, json_t *object,
 	return r < 0 ? CTL_FAILED : CTL_OK;
 }
 
-static enum ctl_exit get_statistics(const struct ctl *ctl, const char *interface, json_t **ret_statistics)
+/* Call a method for one interface, or (NULL) for all. */
+static enum ctl_exit call_for(const struct ctl *ctl, const char *method, const char *interface, json_t **ret_parameters)
 {
 	json_t *parameters = json_object();
 	enum ctl_exit result;
 
 	if (interface)
 		(void)json_object_set_new(parameters, "interface", varlink_text(interface));
-	result = call(ctl, FANCAP_INTERFACE ".GetStatistics", parameters, ret_statistics);
+	result = call(ctl, method, parameters, ret_parameters);
 	json_decref(parameters);
 	return result;
+}
+
+static enum ctl_exit get_statistics(const struct ctl *ctl, const char *interface, json_t **ret_statistics)
+{
+	return call_for(ctl, FANCAP_INTERFACE ".GetStatistics", interface, ret_statistics);
 }
 
 /* --- the commands ------------------------------------------------------------------------------------- */
@@ -178,10 +184,33 @@ static enum ctl_exit run_version(const struct ctl *ctl, const char *argument)
 	return result;
 }
 
+static enum ctl_exit run_rotate(const struct ctl *ctl, const char *argument)
+{
+	json_t *answer;
+	enum ctl_exit result = call_for(ctl, FANCAP_INTERFACE ".Rotate", argument, &answer);
+
+	if (result)
+		return result;
+	return ctl->json ? json_print(ctl, answer) : print_report(ctl, answer, report_rotation);
+}
+
+static enum ctl_exit run_reload(const struct ctl *ctl, const char *argument)
+{
+	json_t *answer;
+	enum ctl_exit result = call(ctl, FANCAP_INTERFACE ".Reload", NULL, &answer);
+
+	(void)argument;
+	if (result)
+		return result;
+	return ctl->json ? json_print(ctl, answer) : print_report(ctl, answer, report_reload);
+}
+
 static const struct command commands[] = {
 	{ "status", NULL, "how the daemon and its interfaces are, in short", run_status, NULL },
 	{ "statistics", "INTERFACE", "what became of every packet, by interface and worker", run_statistics, NULL },
 	{ "workers", "INTERFACE", "the workers: process, CPU, ring", run_workers, NULL },
+	{ "rotate", "INTERFACE", "finish the open files; the next packets go to new ones", run_rotate, NULL },
+	{ "reload", NULL, "read the configuration again; if that is refused, say why", run_reload, NULL },
 	{ "version", NULL, "the versions of fancapctl and of the daemon that runs", run_version, NULL },
 	{ "recover", "FILE...", "make whole files of torn ones: FILE.part to FILE, others to FILE.recovered.pcapng", NULL,
 	  recover_files },
@@ -209,11 +238,15 @@ static enum ctl_exit check_arguments(const struct ctl *ctl, const struct command
 		return wrong_arguments(ctl, command, "one file at least");
 	if (command->run_files && ctl->output && n > 1)
 		return wrong_arguments(ctl, command, "one file only with --output");
+	if (command->run_files && ctl->interface)
+		return wrong_arguments(ctl, command, "no --interface");
 	if (command->run_files)
 		return CTL_OK;
 	if (ctl->output)
 		return wrong_arguments(ctl, command, "no --output");
-	if (n > (command->argument ? 1 : 0))
+	if (ctl->interface && !command->argument)
+		return wrong_arguments(ctl, command, "no --interface");
+	if (n + (ctl->interface ? 1 : 0) > (command->argument ? 1 : 0))
 		return wrong_arguments(ctl, command, command->argument ? "one argument at most" : "no argument");
 	return CTL_OK;
 }
@@ -234,7 +267,7 @@ enum ctl_exit commands_run(const struct ctl *ctl, int argc, char **argv)
 	if (command->run_files)
 		result = command->run_files(ctl, argv + 1);
 	else
-		result = command->run(ctl, argc > 1 ? argv[1] : NULL);
+		result = command->run(ctl, argc > 1 ? argv[1] : ctl->interface);
 	/* A full disk or a closed pipe must not pass for success. */
 	if ((fflush(ctl->out) != 0 || ferror(ctl->out)) && !result) {
 		fprintf(ctl->err, "fancapctl: cannot write: %s\n", strerror(errno));

@@ -24,6 +24,7 @@ struct ctl {
 	const char *socket;
 	unsigned timeout_ms; ///< for a whole command
 	bool json;
+	const char *interface; ///< the only one asked for, NULL: all
 	const char *output; ///< file to be written, NULL: the command chooses
 	FILE *out; ///< what was asked for
 	FILE *err; ///< why it cannot be had

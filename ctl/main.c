@@ -18,6 +18,7 @@ enum {
 	OPTION_SOCKET,
 	OPTION_JSON,
 	OPTION_TIMEOUT,
+	OPTION_INTERFACE,
 	OPTION_OUTPUT,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -30,6 +31,8 @@ static const struct option_row options[OPTIONS] = {
 	[OPTION_JSON] = { { "json", no_argument, NULL, 'j' }, NULL, "JSON for programs, exact numbers" },
 	[OPTION_TIMEOUT] = { { "timeout", required_argument, NULL, 't' }, "SECONDS",
 			     "how long to wait for the daemon; default: 10" },
+	[OPTION_INTERFACE] = { { "interface", required_argument, NULL, 'i' }, "NAME",
+			       "for this interface only, as the argument INTERFACE" },
 	[OPTION_OUTPUT] = { { "output", required_argument, NULL, 'o' }, "FILE", "recover: what to write" },
 	[OPTION_HELP] = { { "help", no_argument, NULL, 'h' }, NULL, "print this" },
 	[OPTION_VERSION] = { { "version", no_argument, NULL, 'V' }, NULL, "print version and features" },
@@ -39,7 +42,8 @@ _Static_assert(CTL_DEFAULT_TIMEOUT_MS == 10000, "say so in the help");
 
 static enum ctl_exit print_help(void)
 {
-	printf("Usage: fancapctl [OPTION]... COMMAND\n\nAsks fancapd, the packet capture daemon, how it is doing.\n\n");
+	printf("Usage: fancapctl [OPTION]... COMMAND\n\n"
+	       "Asks fancapd, the packet capture daemon, how it is doing, and tells it what to do.\n\n");
 	commands_help(stdout);
 	printf("\nOptions:\n");
 	for (size_t i = 0; i < OPTIONS; i++) {
@@ -74,13 +78,18 @@ static bool timeout_parse(const char *text, unsigned *ret_ms)
 
 int main(int argc, char **argv)
 {
-	struct ctl ctl = { CTL_DEFAULT_SOCKET, CTL_DEFAULT_TIMEOUT_MS, false, NULL, stdout, stderr };
+	struct ctl ctl = {
+		.socket = CTL_DEFAULT_SOCKET,
+		.timeout_ms = CTL_DEFAULT_TIMEOUT_MS,
+		.out = stdout,
+		.err = stderr,
+	};
 	struct option table[OPTIONS + 1] = { { 0 } };
 	int option;
 
 	for (size_t i = 0; i < OPTIONS; i++)
 		table[i] = options[i].option;
-	while ((option = getopt_long(argc, argv, "s:jt:o:hV", table, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "s:jt:i:o:hV", table, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			ctl.socket = optarg;
@@ -91,6 +100,9 @@ int main(int argc, char **argv)
 		case 't':
 			if (!timeout_parse(optarg, &ctl.timeout_ms))
 				return CTL_USAGE;
+			break;
+		case 'i':
+			ctl.interface = optarg;
 			break;
 		case 'o':
 			ctl.output = optarg;

@@ -16,5 +16,7 @@
 int report_status(json_t *status, FILE *out, const char **ret_missing);
 int report_statistics(json_t *statistics, FILE *out, const char **ret_missing);
 int report_workers(json_t *statistics, FILE *out, const char **ret_missing);
+int report_rotation(json_t *answer, FILE *out, const char **ret_missing);
+int report_reload(json_t *answer, FILE *out, const char **ret_missing);
 
 #endif

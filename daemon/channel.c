@@ -11,6 +11,8 @@ static size_t body_bytes(enum channel_type type)
 	switch (type) {
 	case CHANNEL_STOP: return sizeof(uint64_t);
 	case CHANNEL_CONFIGURE: return sizeof(struct recorder_settings);
+	case CHANNEL_ROTATE:
+	case CHANNEL_ROTATED: return sizeof(uint64_t);
 	case CHANNEL_KEEP: return sizeof(struct keeper_settings);
 	case CHANNEL_LOG: return sizeof(struct channel_log);
 	case CHANNEL_HELLO:

@@ -16,11 +16,13 @@ enum channel_type {
 	/* supervisor -> worker */
 	CHANNEL_STOP,	   ///< the gate is closed: record what is left, finish the files, leave
 	CHANNEL_CONFIGURE, ///< new settings
+	CHANNEL_ROTATE,	   ///< finish the file; the next packet begins another
 	/* supervisor -> keeper */
 	CHANNEL_KEEP, ///< new settings
 	/* worker or keeper -> supervisor */
 	CHANNEL_HELLO,	///< set up, recording
 	CHANNEL_LOSING, ///< the kernel says it dropped packets: have a look at its counters
+	CHANNEL_ROTATED, ///< the file is finished
 	CHANNEL_LOG,	///< put this into the log
 };
 
@@ -35,6 +37,7 @@ struct channel_message {
 	union {
 		uint64_t stop_packets; ///< STOP: what the kernel has delivered to this ring in all
 		struct recorder_settings settings;
+		uint64_t rotation; ///< ROTATE, ROTATED: its number
 		struct keeper_settings keeper;
 		struct channel_log log;
 	};

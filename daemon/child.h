@@ -11,6 +11,7 @@ struct child;
 struct child_owner {
 	void (*ready)(struct child *child, void *arg);	///< it records
 	void (*losing)(struct child *child, void *arg); ///< the kernel says it dropped packets of its ring
+	void (*rotated)(struct child *child, void *arg); ///< it has finished its file, as told
 	struct event_base *base;
 	int mailbox_fd; ///< of the storage keeper, to post to
 	void *arg;
@@ -22,7 +23,10 @@ struct child {
 	const struct child_owner *owner;
 	struct capture *capture;
 	unsigned worker;
+	uint64_t position; ///< in the ring, when the process began
 	uint64_t restarts_before; ///< by an earlier fancapd
+	uint64_t rotation_told; ///< number of the last rotation that is its as well
+	uint64_t rotation_done; ///< number of the last one it has done
 };
 
 /** @param owner borrowed. @return 0 or -errno; process_done() in any case */
@@ -32,10 +36,16 @@ int child_init(struct child *child, const struct child_owner *owner, struct capt
 /** The process has been waited for: take note, also of the block it died in. Its replacement is not started. */
 void child_reaped(struct child *child, int status);
 
+/** See whether the process gets on; if not, kill it. @return whether it does, or there is none to be expected to */
+bool child_check(struct child *child);
+
 /** Tell the process to record this many packets in all and leave. */
 void child_stop(struct child *child, uint64_t packets);
 
 /** Tell the process the capture's settings. */
 void child_configure(struct child *child);
+
+/** Tell the process to finish its file, for the rotation of this number; numbers only grow. */
+void child_rotate(struct child *child, uint64_t rotation);
 
 #endif

@@ -112,6 +112,8 @@ int control_open(struct event_base *base, const struct control_options *options,
 	control->socket = (struct control_socket)CONTROL_SOCKET_NONE;
 	control->clients.base = base;
 	control->clients.source = options->source;
+	control->clients.access.group = options->admin_group;
+	control_look_up_groups(control);
 	control->clients.limits = options->limits ? *options->limits : control_limits_default;
 
 	r = options->listen_fd >= 0 ?
@@ -128,6 +130,11 @@ int control_open(struct event_base *base, const struct control_options *options,
 	}
 	*ret_control = control;
 	return 0;
+}
+
+void control_look_up_groups(struct control *control)
+{
+	access_look_up(&control->clients.access);
 }
 
 void control_close(struct control *control)

@@ -2,10 +2,12 @@
 #ifndef DAEMON_CONTROL_H
 #define DAEMON_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/reload.h"
 #include "fancap/error.h"
 
 struct event_base;
@@ -35,14 +37,37 @@ struct control_status {
 	} storage;
 };
 
+/** How a job ended. */
+struct control_outcome {
+	bool in_time;	  ///< whether all workers did it before its time was up
+	unsigned workers; ///< how many did it; if not in time, how many did not
+};
+
+/** Something asked for that takes its time. Embedded by whoever waits for its end. */
+struct control_job {
+	void (*over)(struct control_job *job, const struct control_outcome *outcome);
+};
+
 /**
- * Where the answers come from. Called from the event loop, while a client waits: must not block.
+ * Where the answers come from, and who does what is asked for. Called from the event loop, while a client waits: must not
+ * block.
  */
 struct control_source {
 	/** A snapshot, summed up; control frees it with statistics_free(). NULL: no memory, or nothing to tell yet. */
 	struct statistics *(*snapshot)(void *arg);
 	/** Fill in *ret_status, all of it. */
 	void (*status)(void *arg, struct control_status *ret_status);
+	/** Read the configuration again and go over to it. */
+	void (*reload)(void *arg, struct reload_report *ret_report);
+	/**
+	 * Let the workers of an interface (NULL: of all) finish their files.
+	 *
+	 * @param job stays the caller's; its over() is called once, later, unless forget() is called before
+	 * @return 0 begun, -ENODEV no such interface, -EAGAIN not running, -ENOMEM
+	 */
+	int (*rotate)(void *arg, const char *interface, struct control_job *job);
+	/** Nobody waits for this job any more. What has begun goes on. */
+	void (*forget)(void *arg, struct control_job *job);
 	void *arg;
 };
 
@@ -63,6 +88,7 @@ struct control_options {
 	const char *path;     ///< of the socket to make; not used if listen_fd >= 0
 	int listen_fd;	      ///< -1, or a listening Unix socket to use instead (socket activation): taken over
 	gid_t group;	      ///< who owns socket (and directory, if made) besides us; (gid_t)-1: leave it
+	const char *admin_group; ///< whose members may act, as root and we may; borrowed for good; NULL: nobody else
 	const struct control_limits *limits; ///< copied; NULL: control_limits_default
 	struct control_source source;	     ///< copied
 };
@@ -85,6 +111,9 @@ struct control;
  */
 int control_open(struct event_base *base, const struct control_options *options,
 		 struct control **ret_control, struct fancap_error *err);
+
+/** Look the admin group up again. May block on the user database. */
+void control_look_up_groups(struct control *control);
 
 /** Drop all clients, remove the socket (unless it came as listen_fd), free all. */
 void control_close(struct control *control);

@@ -3,14 +3,17 @@
  * A connection to the control socket.
  *
  * One call is answered per turn of the event loop, so that a client that pipelines thousands of them shares the loop
- * with the others. While more than output_low_bytes of replies are unread, nothing more is read or answered: what a
- * client can make us hold is bounded by a request, a piece of the next ones, and a reply. Writing is by
+ * with the others. While more than output_low_bytes of replies are unread, or an answer is yet to come, nothing more is
+ * read or answered: what a client can make us hold is bounded by a request, a piece of the next ones, and a reply; and
+ * answers come in the order of the calls. Writing is by
  * sendmsg(MSG_NOSIGNAL): libevent's own buffers write with writev(), which raises SIGPIPE when the client has gone.
  */
 #include "daemon/control_client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +24,7 @@
 #include <event2/event.h>
 
 #include "daemon/log.h"
+#include "daemon/messages.h"
 #include "daemon/methods.h"
 #include "varlink/framer.h"
 #include "varlink/interfaces.h"
@@ -39,13 +43,18 @@ struct control_client {
 	struct event *writable; ///< pending while there is output; times out when the client reads nothing
 	struct event *turn;	///< pending while there may be a call to answer
 	struct event *late;	///< pending while a request has begun and not ended
+	struct event *closed;	///< pending while waiting: the other end has closed, or half closed
+	struct method_wait wait;
+	bool waiting;		///< for the answer to a call; it will be given to wait
+	bool oneway;		///< and not passed on
+	bool denied;		///< a call was refused, and that was logged
 	bool ended;		///< nothing more will be received
 	bool closing;		///< nothing more will be answered: close once the output is out
 };
 
 static void client_free(struct control_client *client)
 {
-	struct event *events[] = { client->readable, client->writable, client->turn, client->late };
+	struct event *events[] = { client->readable, client->writable, client->turn, client->late, client->closed };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
@@ -68,6 +77,8 @@ static void client_drop(struct control_client *client)
 	if (client->next)
 		client->next->previous = client->previous;
 	clients->n_clients--;
+	if (client->waiting)
+		methods_forget(&clients->source, &client->wait);
 	client_free(client);
 }
 
@@ -159,23 +170,48 @@ static int answer_fault(struct control_client *client, const char *reason)
 	return output_add(client, text, len);
 }
 
-static int answer_call(struct control_client *client, const struct varlink_call *call)
+/* Once a connection: a caller who keeps trying must not fill the journal. */
+static void log_denied(struct control_client *client, const struct access_caller *caller, const char *method)
 {
-	struct method_reply reply;
+	if (client->denied)
+		return;
+	client->denied = true;
+	log_printf(LOG_WARNING, MESSAGE_CALL_DENIED, NULL, "%s refused to user %ld, process %ld: not in group %s", method,
+		   (long)caller->uid, (long)caller->pid, ACCESS_ADMIN_GROUP);
+}
+
+/* @return 0 or -ENOMEM */
+static int answer_add(struct control_client *client, const struct method_reply *reply)
+{
 	char *text = NULL;
 	size_t len = 0;
 
-	methods_call(&client->clients->source, call, &reply);
-	if (call->oneway) {
-		json_decref(reply.parameters);
+	/* `more` allows several replies; one is a stream that ends at once. */
+	if (reply->parameters)
+		text = reply->error ? varlink_error_build(reply->error, reply->parameters, &len) :
+				      varlink_reply_build(reply->parameters, false, &len);
+	return output_add(client, text, len);
+}
+
+static int answer_call(struct control_client *client, const struct varlink_call *call)
+{
+	struct control_clients *clients = client->clients;
+	const struct access_caller caller = access_caller_of(&clients->access, client->fd);
+	struct method_reply reply;
+	int r = 0;
+
+	client->oneway = call->oneway;
+	client->waiting = !methods_call(&clients->source, &caller, call, &client->wait, &reply);
+	if (client->waiting) {
+		event_add(client->closed, NULL);
 		return 0;
 	}
-	/* `more` allows several replies; one is a stream that ends at once. */
-	if (reply.parameters)
-		text = reply.error ? varlink_error_build(reply.error, reply.parameters, &len) :
-				     varlink_reply_build(reply.parameters, false, &len);
+	if (reply.error && !strcmp(reply.error, FANCAP_ERROR_PERMISSION_DENIED))
+		log_denied(client, &caller, call->method);
+	if (!call->oneway)
+		r = answer_add(client, &reply);
 	json_decref(reply.parameters);
-	return output_add(client, text, len);
+	return r;
 }
 
 static int answer_message(struct control_client *client, const char *text, size_t len)
@@ -217,7 +253,7 @@ static int answer_next(struct control_client *client)
  */
 static void client_wait(struct control_client *client, bool idle)
 {
-	if (client->closing || output_is_high(client)) {
+	if (client->closing || client->waiting || output_is_high(client)) {
 		event_del(client->readable);
 		event_del(client->turn);
 		event_del(client->late);
@@ -300,6 +336,34 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		client_wait(client, false);
 }
 
+/* Nothing is read while an answer is yet to come, so this is how we learn that nobody will take it. */
+static void on_closed(evutil_socket_t fd, short what, void *arg)
+{
+	struct pollfd both = { .fd = fd };
+
+	(void)what;
+	/* One that sends no more may still want its answer. */
+	if (poll(&both, 1, 0) == 1 && (both.revents & (POLLHUP | POLLERR)))
+		client_drop(arg);
+}
+
+static void on_answer(struct method_wait *wait, const struct method_reply *reply)
+{
+	struct control_client *client =
+		(struct control_client *)((char *)wait - offsetof(struct control_client, wait));
+	int r = client->oneway ? 0 : answer_add(client, reply);
+
+	json_decref(reply->parameters);
+	client->waiting = false;
+	event_del(client->closed);
+	if (r < 0) {
+		log_error("control: a client is dropped: out of memory");
+		client_drop(client);
+	} else if (output_flush(client)) {
+		client_wait(client, false);
+	}
+}
+
 static void on_late(evutil_socket_t fd, short what, void *arg)
 {
 	struct control_client *client = arg;
@@ -324,14 +388,16 @@ int control_client_new(struct control_clients *clients, int fd)
 	}
 	client->clients = clients;
 	client->fd = fd;
+	client->wait.answer = on_answer;
 	varlink_framer_init(&client->framer, clients->limits.request_bytes);
 	client->output = evbuffer_new();
 	client->readable = event_new(clients->base, fd, EV_READ | EV_PERSIST, on_readable, client);
 	client->writable = event_new(clients->base, fd, EV_WRITE | EV_PERSIST, on_writable, client);
 	client->turn = evtimer_new(clients->base, on_turn, client);
 	client->late = evtimer_new(clients->base, on_late, client);
+	client->closed = event_new(clients->base, fd, EV_CLOSED, on_closed, client);
 	if (!client->output || !client->readable || !client->writable || !client->turn || !client->late ||
-	    event_add(client->readable, NULL) < 0) {
+	    !client->closed || event_add(client->readable, NULL) < 0) {
 		client_free(client);
 		return -ENOMEM;
 	}

@@ -2,6 +2,7 @@
 #ifndef DAEMON_CONTROL_CLIENT_H
 #define DAEMON_CONTROL_CLIENT_H
 
+#include "daemon/access.h"
 #include "daemon/control.h"
 
 /** One connection: reads calls, answers them in order, keeps to the limits. Known to control.c only. */
@@ -12,6 +13,7 @@ struct control_clients {
 	struct event_base *base;
 	struct control_limits limits;
 	struct control_source source;
+	struct access access;
 	struct control_client *first;
 	unsigned n_clients;
 };

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
 #include "daemon/ledger.h"
 
 /* "fancap", and what changes whenever the layout or the meaning of anything in a ledger does. */
@@ -44,6 +45,7 @@ struct ledger {
 	_Atomic uint64_t commits[2][COMMIT_WORDS];
 	/* the worker: twice per block */
 	_Alignas(CACHE_LINE) _Atomic uint64_t attempt;
+	_Atomic uint64_t heartbeat_ns;
 	_Atomic uint32_t blocks_held;
 	_Atomic uint32_t blocks_used_max;
 	/* the supervisor: once a second */
@@ -216,6 +218,8 @@ static void read_current(const _Atomic uint64_t *generation, const _Atomic uint6
 void ledger_publish(struct ledger *ledger, const struct ledger_commit *commit)
 {
 	publish(&ledger->generation, ledger->commits[0], commit, COMMIT_WORDS);
+	/* A slow disk is no dead one. */
+	ledger_beat(ledger, clock_monotonic_ns());
 }
 
 void ledger_read(const struct ledger *ledger, struct ledger_commit *ret)
@@ -284,6 +288,16 @@ void ledger_set_restarts(struct ledger *ledger, uint64_t restarts)
 uint64_t ledger_restarts(const struct ledger *ledger)
 {
 	return atomic_load_explicit(&ledger->restarts, memory_order_relaxed);
+}
+
+void ledger_beat(struct ledger *ledger, uint64_t now_ns)
+{
+	atomic_store_explicit(&ledger->heartbeat_ns, now_ns, memory_order_relaxed);
+}
+
+uint64_t ledger_heartbeat_ns(const struct ledger *ledger)
+{
+	return atomic_load_explicit(&ledger->heartbeat_ns, memory_order_relaxed);
 }
 
 void ledger_set_blocks_held(struct ledger *ledger, uint32_t blocks)

@@ -151,6 +151,15 @@ bool ledger_block_is_poison(const struct ledger *ledger, uint64_t position);
 void ledger_set_restarts(struct ledger *ledger, uint64_t restarts);
 uint64_t ledger_restarts(const struct ledger *ledger);
 
+/**
+ * Worker: it is alive and gets on, whatever the traffic: now and then, and ledger_publish() says so too.
+ *
+ * @param now_ns CLOCK_MONOTONIC
+ */
+void ledger_beat(struct ledger *ledger, uint64_t now_ns);
+/** Supervisor: when it last said so. */
+uint64_t ledger_heartbeat_ns(const struct ledger *ledger);
+
 /** Worker: ring blocks it has taken and not handed back. Anybody may read it. */
 void ledger_set_blocks_held(struct ledger *ledger, uint32_t blocks);
 uint32_t ledger_blocks_held(const struct ledger *ledger);

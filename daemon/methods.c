@@ -2,10 +2,14 @@
 #include "daemon/methods.h"
 #include "daemon/clock.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "daemon/log.h"
+#include "daemon/messages.h"
 #include "daemon/statistics.h"
 #include "daemon/storage_status.h"
 #include "varlink/interfaces.h"
@@ -23,7 +27,11 @@ struct method_parameter {
 /** A method: one row, and all there is to know of it. */
 struct method {
 	const char *name; ///< interface.Name
+	enum access_level needs;
 	void (*run)(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+	/** Instead of run, where the answer may come later. @return whether it is there; if not, wait will get it */
+	bool (*begin)(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+		      struct method_reply *ret_reply);
 	struct method_parameter parameters[PARAMETERS_MAX];
 };
 
@@ -379,14 +387,93 @@ static void run_get_interface_description(const struct control_source *source, j
 		reply_error(ret_reply, VARLINK_ERROR_INTERFACE_NOT_FOUND, "interface", json_string(name));
 }
 
+/* --- acting ---------------------------------------------------------------------------------------- */
+
+static json_t *lines_pack(const char *text)
+{
+	json_t *array = json_array();
+
+	for (size_t n; *text; text += n + (text[n] == '\n')) {
+		char *line;
+
+		n = strcspn(text, "\n");
+		line = strndup(text, n);
+		(void)json_array_append_new(array, line ? varlink_text(line) : NULL);
+		free(line);
+	}
+	return array;
+}
+
+static void run_reload(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply)
+{
+	struct reload_report report;
+	const char *reasons;
+
+	(void)parameters;
+	source->reload(source->arg, &report);
+	reasons = report.reasons ? report.reasons : "out of memory";
+	switch (report.result) {
+	case RELOAD_DONE:
+		ret_reply->parameters = json_object();
+		break;
+	case RELOAD_INVALID:
+		reply_error(ret_reply, FANCAP_ERROR_INVALID_CONFIGURATION, "errors", lines_pack(reasons));
+		break;
+	case RELOAD_NEEDS_RESTART:
+		reply_error(ret_reply, FANCAP_ERROR_NEEDS_RESTART, "reason", varlink_text(reasons));
+		break;
+	case RELOAD_UNAVAILABLE:
+		reply_unavailable(ret_reply, reasons);
+		break;
+	}
+	reload_report_done(&report);
+}
+
+static void on_rotated(struct control_job *job, const struct control_outcome *outcome)
+{
+	struct method_wait *wait = (struct method_wait *)job; /* its first member */
+	struct method_reply reply = { 0 };
+	json_t *workers = json_integer(outcome->workers);
+
+	if (outcome->in_time)
+		reply.parameters = json_pack("{s:o}", "workers", workers);
+	else
+		reply_error(&reply, FANCAP_ERROR_TIMEOUT, "workers", workers);
+	wait->answer(wait, &reply);
+}
+
+static bool begin_rotate(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+			 struct method_reply *ret_reply)
+{
+	const char *name = json_string_value(json_object_get(parameters, "interface"));
+	int r;
+
+	wait->job.over = on_rotated;
+	r = source->rotate(source->arg, name, &wait->job);
+	if (r == -ENODEV)
+		reply_error(ret_reply, FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", json_string(name));
+	else if (r == -EAGAIN)
+		reply_unavailable(ret_reply, "fancapd is starting or stopping");
+	else if (r < 0)
+		reply_unavailable(ret_reply, strerror(-r));
+	return r < 0;
+}
+
+void methods_forget(const struct control_source *source, struct method_wait *wait)
+{
+	source->forget(source->arg, &wait->job);
+}
+
 /* --- calls ----------------------------------------------------------------------------------------- */
 
 static const struct method methods[] = {
-	{ "org.varlink.service.GetInfo", run_get_info, { { 0 } } },
-	{ "org.varlink.service.GetInterfaceDescription", run_get_interface_description,
+	{ "org.varlink.service.GetInfo", ACCESS_READ, run_get_info, NULL, { { 0 } } },
+	{ "org.varlink.service.GetInterfaceDescription", ACCESS_READ, run_get_interface_description, NULL,
 	  { { "interface", JSON_STRING, true } } },
-	{ "io.fancap.GetStatus", run_get_status, { { 0 } } },
-	{ "io.fancap.GetStatistics", run_get_statistics, { { "interface", JSON_STRING, false } } },
+	{ "io.fancap.GetStatus", ACCESS_READ, run_get_status, NULL, { { 0 } } },
+	{ "io.fancap.GetStatistics", ACCESS_READ, run_get_statistics, NULL, { { "interface", JSON_STRING, false } } },
+	{ "io.fancap.Reload", ACCESS_ACT, run_reload, NULL, { { 0 } } },
+	{ "io.fancap.Rotate", ACCESS_ACT, NULL, begin_rotate, { { "interface", JSON_STRING, false } } },
 };
 
 static const struct method *method_find(const char *name)
@@ -438,8 +525,24 @@ static void reply_not_found(const char *method, struct method_reply *ret_reply)
 			    json_stringn(method, len));
 }
 
-void methods_call(const struct control_source *source, const struct varlink_call *call,
-		  struct method_reply *ret_reply)
+static void reply_denied(const struct method *method, struct method_reply *reply)
+{
+	reply->error = FANCAP_ERROR_PERMISSION_DENIED;
+	reply->parameters = json_pack("{s:s, s:s}", "method", method->name, "needs", ACCESS_ADMIN_GROUP);
+}
+
+/* As JSON in ASCII: nothing in it can break the line, or control a terminal. */
+static void log_call(const struct method *method, json_t *parameters, const struct access_caller *caller)
+{
+	char *text = json_dumps(parameters, JSON_ENSURE_ASCII);
+
+	log_printf(LOG_NOTICE, MESSAGE_CALLED, NULL, "%s %.200s called by user %ld, process %ld", method->name,
+		   text ? text : "", (long)caller->uid, (long)caller->pid);
+	free(text);
+}
+
+bool methods_call(const struct control_source *source, const struct access_caller *caller,
+		  const struct varlink_call *call, struct method_wait *wait, struct method_reply *ret_reply)
 {
 	const struct method *method = method_find(call->method);
 	const char *invalid = method ? invalid_parameter(method, call->parameters) : NULL;
@@ -447,14 +550,23 @@ void methods_call(const struct control_source *source, const struct varlink_call
 	*ret_reply = (struct method_reply){ 0 };
 	if (!method) {
 		reply_not_found(call->method, ret_reply);
-		return;
+		return true;
+	}
+	if (caller->level < method->needs) {
+		reply_denied(method, ret_reply);
+		return true;
 	}
 	/* No method of ours speaks anything but Varlink afterwards. */
 	if (call->upgrade)
 		invalid = "upgrade";
-
-	if (invalid)
+	if (invalid) {
 		reply_error(ret_reply, VARLINK_ERROR_INVALID_PARAMETER, "parameter", json_string(invalid));
-	else
-		method->run(source, call->parameters, ret_reply);
+		return true;
+	}
+	if (method->needs == ACCESS_ACT)
+		log_call(method, call->parameters, caller);
+	if (method->begin)
+		return method->begin(source, call->parameters, wait, ret_reply);
+	method->run(source, call->parameters, ret_reply);
+	return true;
 }

@@ -129,6 +129,20 @@ void notify_stopping(void)
 	tell_state("STOPPING=1");
 }
 
+void notify_watchdog(void)
+{
+	if (getenv("WATCHDOG_USEC") != NULL)
+		(void)notify_send("WATCHDOG=1");
+}
+
+void notify_extend_timeout(unsigned ms)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu", ms * 1000ull);
+	(void)notify_send(text);
+}
+
 void notify_status(const char *format, ...)
 {
 	char text[256];

@@ -13,6 +13,10 @@ void notify_ready(void);
 void notify_reloading(void);
 /** STOPPING=1 */
 void notify_stopping(void);
+/** WATCHDOG=1, if the service manager wants it ($WATCHDOG_USEC). */
+void notify_watchdog(void);
+/** EXTEND_TIMEOUT_USEC=: be patient for so long from now. */
+void notify_extend_timeout(unsigned ms);
 /** STATUS=: one line for `systemctl status`. */
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -9,7 +9,8 @@
 #include "daemon/clock.h"
 #include "daemon/process.h"
 
-#define BACKOFF_FIRST_MS 100
+#define BACKOFF_FIRST_MS 10
+#define BACKOFF_DEGRADED_MS 1000 /* waiting so long, or longer, it is in a bad way */
 #define BACKOFF_MAX_MS 30000
 #define HEALTHY_NS 60000000000u /* having run so long, it starts from the first backoff again */
 
@@ -128,6 +129,7 @@ int process_start(struct process *process)
 	process->pid = pid;
 	process->ready = false;
 	process->ordered = false;
+	process->hung = false;
 	process->started_ns = clock_monotonic_ns();
 	process->channel_fd = fds[0];
 	process->channel_event = event_new(process->base, fds[0], EV_READ | EV_PERSIST, on_channel, process);
@@ -166,7 +168,28 @@ void process_reaped(struct process *process, int status)
 	process->pid = 0;
 	process->finished = clean;
 	if (clock_monotonic_ns() - process->started_ns >= HEALTHY_NS)
-		process->backoff_ms = BACKOFF_FIRST_MS;
+		process_proved(process);
+}
+
+void process_proved(struct process *process)
+{
+	process->backoff_ms = BACKOFF_FIRST_MS;
+}
+
+void process_kill_hung(struct process *process, uint64_t silent_ns)
+{
+	if (process->hung)
+		return;
+	process->hung = true;
+	log_printf(LOG_ERR, process->type->message_hung, &process->about,
+		   "%sprocess %d has made no progress for %llu ms: killing it", process->type->what, (int)process->pid,
+		   (unsigned long long)(silent_ns / 1000000u));
+	kill(process->pid, SIGKILL);
+}
+
+bool process_is_degraded(const struct process *process)
+{
+	return process->hung || process->backoff_ms > BACKOFF_DEGRADED_MS;
 }
 
 void process_restart_later(struct process *process)

@@ -18,6 +18,7 @@ struct process_type {
 	const char *what;	///< put before what is logged about it; "" if the context says enough
 	const char *message_died; ///< MESSAGE_ID
 	const char *message_started;
+	const char *message_hung;
 	/** Its life, in the new process. @return its exit status */
 	int (*run)(struct process *process, int channel_fd);
 	/** It has something to say: any message but CHANNEL_LOG; HELLO after ready is set. */
@@ -33,10 +34,11 @@ struct process {
 	int channel_fd;
 	bool ready;
 	bool ordered;  ///< to leave: set by who told it to
-	bool finished; ///< it left as ordered
+	bool finished; ///< it left as ordered; an owner may say so of one that is not to be started yet
 	uint64_t restarts;
 	uint64_t started_ns; ///< CLOCK_MONOTONIC
 	unsigned backoff_ms; ///< the next wait
+	bool hung; ///< it makes no progress, and has been sent SIGKILL
 	struct event *channel_event;
 	struct event *restart_event;
 };
@@ -51,11 +53,20 @@ int process_start(struct process *process);
 /** It has been waited for: take note, and of whether it finished. Its replacement is not started. */
 void process_reaped(struct process *process, int status);
 
+/** It has been of use: patience with it begins anew. */
+void process_proved(struct process *process);
+
 /** Start a replacement after a while. */
 void process_restart_later(struct process *process);
 
 /** Start the replacement now, if it was to be later; and any after it with the first backoff again. */
 void process_hurry(struct process *process);
+
+/** It makes no progress: say so and kill it, once. */
+void process_kill_hung(struct process *process, uint64_t silent_ns);
+
+/** Whether it dies again and again, or hangs and does not even die. */
+bool process_is_degraded(const struct process *process);
 
 /** Send it an order, if it is there. */
 void process_send(struct process *process, const struct channel_message *message);

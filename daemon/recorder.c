@@ -549,6 +549,9 @@ static void record_staged(struct recorder *rec, const void *block, uint32_t bloc
 	next(rec)->blocks_staged++;
 	next(rec)->block++;
 	next(rec)->packet = 0;
+	/* Nothing of it is to be written: while a disk fails, the kernel gets its blocks back without waiting for a flush. */
+	if (!is_open(rec))
+		stream_publish(&rec->stream);
 }
 
 /* --- blocks, from the ring --------------------------------------------------------------------------------------- */
@@ -587,6 +590,8 @@ static bool prepare_direct(struct recorder *rec, const struct fancap_inplace_pla
 	if (gap > 0)
 		put_statistics(rec, gap);
 	stream_flush(&rec->stream);
+	/* With that there is a free record, too. Packing the block instead would have to wait just as long. */
+	(void)stream_await_room(&rec->stream);
 	return !check_failed(rec);
 }
 
@@ -651,6 +656,22 @@ static unsigned find_inherited(const struct recorder *rec, uint64_t position)
 	return i;
 }
 
+/*
+ * What a block says before its first packet: it may have been meant for another file. As often as it takes, too: the
+ * length, which stands second in any pcapng block, is never another one.
+ */
+static void renew_statistics(struct recorder *rec, unsigned i)
+{
+	struct ledger_block *record = ledger_block(rec->ledger, i);
+	uint8_t *head = ledger_block_head(rec->ledger, i), renewed[FANCAP_INPLACE_HEAD_BYTES];
+	uint32_t bytes;
+
+	memcpy(&bytes, head + sizeof(bytes), sizeof(bytes));
+	record->extra.statistics = statistics(rec);
+	fancap_pcapng_isb_padded(renewed, bytes, &record->extra.statistics);
+	memcpy(head, renewed, bytes);
+}
+
 static void record_inherited(struct recorder *rec, unsigned i, void *block)
 {
 	struct ledger_block *record = ledger_block(rec->ledger, i);
@@ -664,6 +685,7 @@ static void record_inherited(struct recorder *rec, unsigned i, void *block)
 	if (record->state == LEDGER_BLOCK_REWRITING)
 		rewrite(rec, i, block);
 	if (prepare_direct(rec, &record->plan, true)) {
+		renew_statistics(rec, i);
 		submit_rewritten(rec, i, block);
 		return;
 	}
@@ -792,6 +814,20 @@ void recorder_tick(struct recorder *rec, uint64_t now_ns)
 
 	if (is_open(rec) && end != UINT64_MAX && now_ns >= end && now_ns - end >= rec->params.settle_ns)
 		recorder_rotate(rec);
+}
+
+void recorder_check(struct recorder *rec)
+{
+	if (!is_open(rec) || segment_is_there(&rec->stream.segment, ledger_segment_path(rec->ledger)))
+		return;
+	stream_drain(&rec->stream);
+	if (check_failed(rec))
+		return;
+	/* They have been written, and count as such; whoever took the file away has them, or wanted none. */
+	log_printf(LOG_ERR, MESSAGE_WRITE_FAILED, &rec->params.log,
+		   "%s" SEGMENT_PART ": somebody took the file away, with %llu packets in it; going on in a new one",
+		   ledger_segment_path(rec->ledger), (unsigned long long)next(rec)->segment_packets);
+	segment_forget(rec);
 }
 
 void recorder_configure(struct recorder *rec, const struct recorder_settings *settings)

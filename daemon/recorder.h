@@ -76,6 +76,9 @@ void recorder_rotate(struct recorder *recorder);
 /** Finish the current segment if its time has come though no packet says so. Call now and then when idle. */
 void recorder_tick(struct recorder *recorder, uint64_t now_ns);
 
+/** See whether the file being written is still there, and go on in a new one if somebody took it away. Call now and then. */
+void recorder_check(struct recorder *recorder);
+
 /** Take new settings. A segment whose header they make untrue is finished first. */
 void recorder_configure(struct recorder *recorder, const struct recorder_settings *settings);
 

@@ -3,40 +3,50 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/capture.h"
+#include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/reload.h"
 
-static void refuse(const char *reason)
+void reload_report_done(struct reload_report *report)
 {
-	log_printf(LOG_ERR, MESSAGE_RELOAD_REFUSED, NULL, "reload refused, nothing has changed: %s", reason);
+	free(report->reasons);
+	report->reasons = NULL;
 }
 
-/* Each line of the report is a message of its own. */
-static void log_lines(char *text)
+/* Each line is a message of its own. */
+static void log_reasons(const char *reasons)
 {
-	char *rest = NULL;
-
-	for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
-		refuse(line);
+	for (size_t n; *reasons != '\0'; reasons += n + (reasons[n] == '\n')) {
+		n = strcspn(reasons, "\n");
+		log_printf(LOG_ERR, MESSAGE_RELOAD_REFUSED, NULL, "reload refused, nothing has changed: %.*s", (int)n,
+			   reasons);
+	}
 }
 
-static struct config *load(const char *path)
+static void refuse(struct reload_report *report, enum reload_result result, const char *reasons)
+{
+	log_reasons(reasons);
+	*report = (struct reload_report){result, strdup(reasons)};
+}
+
+static struct config *load(const char *path, struct reload_report *report)
 {
 	struct config *config = NULL;
 	char *text = NULL;
 	size_t size = 0;
-	FILE *report = open_memstream(&text, &size);
+	FILE *errors = open_memstream(&text, &size);
 
-	if (report == NULL) {
-		refuse("out of memory");
+	if (errors == NULL) {
+		refuse(report, RELOAD_UNAVAILABLE, "out of memory");
 		return NULL;
 	}
-	if (config_load(path, report, &config) < 0)
+	if (config_load(path, errors, &config) < 0)
 		config = NULL;
-	fclose(report);
+	fclose(errors);
 	if (config == NULL)
-		log_lines(text);
+		refuse(report, RELOAD_INVALID, text);
 	free(text);
 	return config;
 }
@@ -137,7 +147,7 @@ static bool needs_restart(const struct config *old, const struct config *new, ch
 
 /* All filters are compiled before the first is attached. */
 static int compile_all(const struct config *config, struct capture *captures, size_t n,
-		       struct fancap_filter *filters)
+		       struct fancap_filter *filters, struct reload_report *report)
 {
 	struct fancap_error err;
 
@@ -146,23 +156,23 @@ static int compile_all(const struct config *config, struct capture *captures, si
 			find_interface(config, captures[i].config->name);
 
 		if (capture_filter_compile(&captures[i], interface, &filters[i], &err) < 0) {
-			refuse(err.text);
+			refuse(report, RELOAD_INVALID, err.text);
 			return -1;
 		}
 	}
 	return 0;
 }
 
-static int apply_all(const struct config *config, struct capture *captures, size_t n)
+static int apply_all(const struct config *config, struct capture *captures, size_t n, struct reload_report *report)
 {
 	struct fancap_filter *filters = calloc(n, sizeof(*filters));
 	struct fancap_error err;
 	int r = -1;
 
 	if (filters == NULL)
-		refuse("out of memory");
+		refuse(report, RELOAD_UNAVAILABLE, "out of memory");
 	else
-		r = compile_all(config, captures, n, filters);
+		r = compile_all(config, captures, n, filters, report);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		/* From here on the kernel can only fail for want of memory; the interface keeps its old filter then. */
 		if (capture_apply(&captures[i], config, find_interface(config, captures[i].config->name),
@@ -176,19 +186,21 @@ static int apply_all(const struct config *config, struct capture *captures, size
 }
 
 struct config *reload(const char *path, const struct config *current, struct capture *captures,
-		      size_t n_captures)
+		      size_t n_captures, struct reload_report *ret_report)
 {
-	struct config *config = load(path);
+	struct config *config;
 	char why[256];
 
+	*ret_report = (struct reload_report){RELOAD_DONE, NULL};
+	config = load(path, ret_report);
 	if (config == NULL)
 		return NULL;
 	if (needs_restart(current, config, why, sizeof(why))) {
-		refuse(why);
+		refuse(ret_report, RELOAD_NEEDS_RESTART, why);
 		config_free(config);
 		return NULL;
 	}
-	if (apply_all(config, captures, n_captures) < 0) {
+	if (apply_all(config, captures, n_captures, ret_report) < 0) {
 		config_free(config);
 		return NULL;
 	}

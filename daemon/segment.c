@@ -6,14 +6,20 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon/paths.h"
 #include "daemon/segment.h"
 
-/* Reserving takes a journal entry, and what is too much has to be given back: neither too little nor too much at a time. */
+/*
+ * Reserving takes a journal entry, and what is too much has to be given back: neither too little nor too much at a time;
+ * and never more than a share of what is free, which others need, too.
+ */
 #define ALLOCATE_BYTES (32u << 20)
+#define ALLOCATE_SHARE 64
+#define ALLOCATE_MIN_BYTES (1u << 20)
 
 int segment_path(char *ret, size_t size, const char *folder, const char *interface, unsigned worker,
 		 uint64_t start_ns, unsigned attempt)
@@ -111,17 +117,47 @@ bool segment_is_direct(const struct segment *segment)
 	return segment->direct_fd != segment->fd;
 }
 
+bool segment_is_there(const struct segment *segment, const char *path)
+{
+	char part[PATH_MAX];
+	struct stat named, own;
+
+	if (part_path(part, path) < 0 || fstat(segment->fd, &own) < 0)
+		return true;
+	if (stat(part, &named) < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return named.st_ino == own.st_ino && named.st_dev == own.st_dev;
+}
+
+/* How much to reserve beyond what is written; 0: not worth it. */
+static uint64_t allocation(int fd)
+{
+	struct statvfs fs;
+	uint64_t share;
+
+	if (fstatvfs(fd, &fs) < 0)
+		return 0;
+	share = (uint64_t)fs.f_bavail * fs.f_frsize / ALLOCATE_SHARE;
+	if (share < ALLOCATE_MIN_BYTES)
+		return 0;
+	return share < ALLOCATE_BYTES ? share : ALLOCATE_BYTES;
+}
+
 void segment_allocate(struct segment *segment, uint64_t bytes)
 {
-	uint64_t end = bytes + ALLOCATE_BYTES;
+	uint64_t more, end;
 
 	/* Through the page cache, the file system reserves for itself. */
 	if (bytes <= segment->allocated || !segment_is_direct(segment))
 		return;
+	more = allocation(segment->fd);
+	end = bytes + more;
 	/* What will not be written must not weigh on a budget, nor fill a disk. */
 	if (segment->limit != 0 && end > segment->limit)
 		end = bytes > segment->limit ? bytes : segment->limit;
-	(void)fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated, (off_t)(end - segment->allocated));
+	if (more > 0)
+		(void)fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated,
+				(off_t)(end - segment->allocated));
 	segment->allocated = end;
 }
 

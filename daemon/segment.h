@@ -53,7 +53,13 @@ int segment_reopen(const char *path, uint64_t bytes, struct segment *ret);
 /** Whether direct writes go past the page cache. */
 bool segment_is_direct(const struct segment *segment);
 
-/** Reserve blocks up to `bytes` and a good deal more, without making the file longer. A hint: errors are no matter. */
+/** Whether PATH.part is still this file: nobody has removed it, renamed it, or the folder it is in. Any doubt: it is. */
+bool segment_is_there(const struct segment *segment, const char *path);
+
+/**
+ * Reserve blocks up to `bytes` and a good deal more, if there is much free, without making the file longer. A hint: errors
+ * are no matter.
+ */
 void segment_allocate(struct segment *segment, uint64_t bytes);
 
 /** Close it and give up its lock. None open is fine. */

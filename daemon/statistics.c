@@ -14,6 +14,7 @@ static const char *const discard_reasons[DISCARD_REASONS] = {
 static const char *const worker_states[] = {
 	[WORKER_RUNNING] = "running",
 	[WORKER_RESTARTING] = "restarting",
+	[WORKER_DEGRADED] = "degraded",
 	[WORKER_WAITING] = "waiting",
 };
 

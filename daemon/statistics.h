@@ -56,6 +56,7 @@ struct statistics_counters {
 enum worker_state {
 	WORKER_RUNNING,
 	WORKER_RESTARTING, ///< dead, its replacement waits for its backoff
+	WORKER_DEGRADED,   ///< dies again and again, or hangs
 	WORKER_WAITING,	   ///< for its interface
 };
 

@@ -80,7 +80,7 @@ static void fail(struct stream *s, int error)
 	s->error = error;
 }
 
-void stream_reap(struct stream *s)
+static void reap(struct stream *s)
 {
 	uint64_t before = s->head;
 
@@ -106,12 +106,17 @@ void stream_reap(struct stream *s)
 /* @return whether there is a free slot: not after an error */
 static bool wait_for_slot(struct stream *s)
 {
-	stream_reap(s);
+	reap(s);
 	while (s->error == 0 && s->tail - s->head == WRITES) {
 		disk_wait(s->disk);
-		stream_reap(s);
+		reap(s);
 	}
 	return s->error == 0;
+}
+
+bool stream_await_room(struct stream *s)
+{
+	return wait_for_slot(s);
 }
 
 /* --- what goes out ---------------------------------------------------------------------------------------------- */
@@ -148,25 +153,12 @@ static void submit(struct stream *s, const struct iovec *iov, unsigned n_iov, ui
 	disk_submit(s->disk, &write->disk);
 }
 
-/* The whole pages of the buffer. */
-static void submit_pages(struct stream *s)
-{
-	uint32_t n = s->used & ~PAGE_MASK;
-	const struct iovec pages = {buffer(s), n};
-	/* What is in the last, broken page has not been written with this. */
-	const struct ledger_commit after = n == s->used ? s->next : s->mark;
-	uint64_t offset = s->base;
-
-	carry_from(s, n);
-	submit(s, &pages, 1, offset, &after);
-}
-
 /* An entry for something that is done already; it counts when all before it are. */
-static void push_done(struct stream *s, int error, uint64_t since_ns)
+static void push_done(struct stream *s, const struct ledger_commit *after, int error, uint64_t since_ns)
 {
 	struct stream_write *write = slot(s, s->tail++);
 
-	write->after = s->next;
+	write->after = *after;
 	write->disk = (struct disk_write){
 		.done = true,
 		.error = error,
@@ -175,18 +167,58 @@ static void push_done(struct stream *s, int error, uint64_t since_ns)
 	};
 }
 
+/* Staged bytes up to `end`, through the page cache. @return 0 or -errno */
+static int write_cached(struct stream *s, uint32_t end)
+{
+	return segment_write(s->segment.fd, staged(s) + s->written, end - s->written, s->base + s->written);
+}
+
+/*
+ * The whole pages of the buffer.
+ *
+ * If there is a part of the first one in the file, that page is filled through the page cache, where it may be: a direct
+ * write over it would for a moment leave those who follow the file with its new length and the old page, and zeros at
+ * that page's end. Nothing is under way then.
+ */
+static void submit_pages(struct stream *s)
+{
+	uint32_t n = s->used & ~PAGE_MASK, filled = s->written > 0 ? SEGMENT_ALIGN : 0;
+	const struct iovec pages = {buffer(s) + filled, n - filled};
+	/* What is in the last, broken page has not been written with this. */
+	const struct ledger_commit after = n == s->used ? s->next : s->mark;
+	uint64_t offset = s->base + filled, now = clock_monotonic_ns();
+	int r = filled > 0 ? write_cached(s, filled) : 0;
+
+	carry_from(s, n);
+	if (r < 0 || n == filled)
+		push_done(s, &after, r, now);
+	else
+		submit(s, &pages, 1, offset, &after);
+}
+
 /* All that is staged, through the page cache: a copy, but it need not be whole pages, and there is no wait for the disk. */
 static void write_rest(struct stream *s)
 {
 	uint64_t now = clock_monotonic_ns();
-	int r;
+	int r = write_cached(s, s->used);
 
-	if (!s->loaded && !wait_for_slot(s))
-		return;
-	r = segment_write(s->segment.fd, staged(s) + s->written, s->used - s->written, s->base + s->written);
 	s->written = s->used;
 	carry_from(s, s->used & ~PAGE_MASK);
-	push_done(s, r, now);
+	push_done(s, &s->next, r, now);
+}
+
+/*
+ * What is left over waits until nothing is under way: written before, it would make the file longer than what has been
+ * written of it, and who follows the file would see zeros. It would wait for the file's lock as well.
+ */
+static void flush_staged(struct stream *s)
+{
+	if (s->loaded && s->used >= SEGMENT_ALIGN &&
+	    (stream_unwritten(s) >= DIRECT_MIN_BYTES || (s->used & PAGE_MASK) == 0))
+		submit_pages(s);
+	if (stream_unwritten(s) > 0 && s->head == s->tail)
+		write_rest(s);
+	s->flushing = stream_unwritten(s) > 0;
 }
 
 /* Nothing to write, but perhaps blocks that are done with. */
@@ -199,17 +231,23 @@ static void note_progress(struct stream *s)
 	if (s->head == s->tail)
 		stream_publish(s);
 	else if (wait_for_slot(s))
-		push_done(s, 0, NO_WRITE);
+		push_done(s, &s->next, 0, NO_WRITE);
+}
+
+void stream_reap(struct stream *s)
+{
+	reap(s);
+	while (s->flushing && s->error == 0 && s->head == s->tail) {
+		flush_staged(s);
+		reap(s);
+	}
 }
 
 void stream_flush(struct stream *s)
 {
-	stream_reap(s);
-	if (s->error == 0 && s->loaded && s->used >= SEGMENT_ALIGN &&
-	    (stream_unwritten(s) >= DIRECT_MIN_BYTES || (s->used & PAGE_MASK) == 0))
-		submit_pages(s);
+	reap(s);
 	if (s->error == 0 && stream_unwritten(s) > 0)
-		write_rest(s);
+		flush_staged(s);
 	else if (s->error == 0)
 		note_progress(s);
 	stream_reap(s);
@@ -271,7 +309,7 @@ void stream_begin(struct stream *s)
 {
 	s->base = 0;
 	s->used = s->written = 0;
-	s->loaded = false;
+	s->loaded = s->flushing = false;
 }
 
 int stream_resume(struct stream *s)

@@ -15,8 +15,8 @@
  *
  * Bytes come in two ways: packed into a buffer (stream_room(), stream_put()), or from where they lie (stream_direct()).
  * Large writes are direct (O_DIRECT) and so begin and end at multiples of SEGMENT_ALIGN; what is left over at the end of one
- * is carried to the beginning of the next. If it must not wait for that, it goes out through the page cache, and the next
- * direct write begins with the same bytes once more. The file is never padded.
+ * is carried to the beginning of the next. If it must not wait for that, it goes out through the page cache, and so does what
+ * is missing of its last page. The file is never padded, and never longer than what has been written: it may be followed.
  */
 
 #define STREAM_BUFFER_BYTES (1u << 20)
@@ -40,6 +40,7 @@ struct stream {
 	uint32_t written; ///< of these, so many are in the file already
 	uint32_t used;
 	bool loaded;
+	bool flushing; ///< all of it is to be written, as soon as nothing is under way
 	struct ledger_commit mark; ///< next as of the last record that ends in a whole page
 	uint8_t *carry;
 
@@ -66,6 +67,9 @@ void *stream_room(struct stream *stream, uint32_t n);
 /** n bytes were put there: one whole pcapng block. What next says of packets is about those before it. */
 void stream_put(struct stream *stream, uint32_t n);
 
+/** Wait until one more write may be under way. @return false after an error */
+bool stream_await_room(struct stream *stream);
+
 /**
  * Write from where the bytes lie. stream_offset() has been made a multiple of SEGMENT_ALIGN, and so are all lengths and
  * addresses. The memory is the caller's again once the ledger's commit is past what next says when this is called; so
@@ -73,12 +77,12 @@ void stream_put(struct stream *stream, uint32_t n);
  */
 void stream_direct(struct stream *stream, const struct iovec *iov, unsigned n_iov);
 
-/** Start writing all that was put. */
+/** Start writing all that was put; less than a page of it, or what is not worth a direct write, when nothing is under way. */
 void stream_flush(struct stream *stream);
 /** Bytes put and not on their way yet. */
 uint32_t stream_unwritten(const struct stream *stream);
 
-/** Take note of writes that are done, publish. Cheap when there is nothing. */
+/** Take note of writes that are done, publish, go on with what stream_flush() has left. Cheap when there is nothing. */
 void stream_reap(struct stream *stream);
 /** stream_flush(), and wait until all is done. @return 0 or stream->error */
 int stream_drain(struct stream *stream);

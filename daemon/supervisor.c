@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "daemon/access.h"
 #include "daemon/capture.h"
 #include "daemon/child.h"
 #include "daemon/clock.h"
@@ -18,6 +19,7 @@
 #include "daemon/notify.h"
 #include "daemon/presence.h"
 #include "daemon/reload.h"
+#include "daemon/rotation.h"
 #include "daemon/storage.h"
 #include "daemon/supervisor.h"
 
@@ -25,7 +27,11 @@
 #define SETTLE_MS 20
 /* Workers that have not left so long after they were told to (and the block timeout) are killed. */
 #define STOP_MAX_MS 20000
+/* While draining, systemd is to wait for so long after the last it heard of us. */
+#define EXTEND_MS 10000u
 #define DROPS_LOG_SECONDS 10
+/* A caller of Rotate is told after that, rather than kept waiting. fancapctl itself waits for 10 s. */
+#define ROTATE_MAX_MS 8000
 /* What packets of mixed traffic measure, about, to judge the rings by. */
 #define MEAN_PACKET_BYTES 800u
 
@@ -42,6 +48,7 @@ struct supervisor {
 	size_t n_captures;
 	struct child *children; /* of all captures, in order */
 	size_t n_children;
+	struct rotations rotations;
 	struct storage storage;
 	struct storage_status storage_status; /* as last asked for */
 	struct presence *presence;
@@ -85,9 +92,12 @@ static void count_interface(struct supervisor *sup, size_t index, size_t first_c
 		if (capture_has_rings(capture))
 			ledger_set_restarts(capture->rings[i].ledger, ret->workers[i].counters.worker_restarts);
 		ret->workers[i].pid = child->process.pid;
-		ret->workers[i].state = child->process.pid != 0	     ? WORKER_RUNNING
-					: child->process.finished ? WORKER_WAITING
-								     : WORKER_RESTARTING;
+		if (child->process.pid == 0 && child->process.finished)
+			ret->workers[i].state = WORKER_WAITING;
+		else if (process_is_degraded(&child->process))
+			ret->workers[i].state = WORKER_DEGRADED;
+		else
+			ret->workers[i].state = child->process.pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
 	}
 }
 
@@ -206,6 +216,19 @@ static void log_page_cache(struct supervisor *sup)
 	}
 }
 
+/* systemd kills us when it does not hear of this for a while: our loop turns, and every worker gets on. */
+static void feed_watchdog(struct supervisor *sup)
+{
+	bool sound = true;
+
+	for (size_t i = 0; i < sup->n_children; i++)
+		sound = child_check(&sup->children[i]) && sound;
+	if (sound)
+		notify_watchdog();
+	if (sup->state == CONTROL_STOPPING)
+		notify_extend_timeout(EXTEND_MS);
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
@@ -214,6 +237,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	feed_watchdog(sup);
 	log_page_cache(sup);
 	if (stats == NULL)
 		return;
@@ -424,6 +448,7 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 		return;
 	}
 	if (child->process.finished) {
+		rotations_check(&sup->rotations);
 		worker_finished(sup, child->capture);
 		return;
 	}
@@ -586,21 +611,52 @@ static void on_child_losing(struct child *child, void *arg)
 	capture_read_kernel(child->capture, child->worker);
 }
 
+/* --- rotation on request --------------------------------------------------------------------------------------- */
+
+static int rotate(void *arg, const char *interface, struct control_job *job)
+{
+	struct supervisor *sup = arg;
+
+	if (sup->state != CONTROL_RUNNING)
+		return -EAGAIN;
+	return rotations_begin(&sup->rotations, sup->base, sup->children, sup->n_children, interface, ROTATE_MAX_MS, job);
+}
+
+static void on_child_rotated(struct child *child, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	(void)child;
+	rotations_check(&sup->rotations);
+}
+
+static void forget_job(void *arg, struct control_job *job)
+{
+	struct supervisor *sup = arg;
+
+	rotations_forget(&sup->rotations, job);
+}
+
 /* --- reload ---------------------------------------------------------------------------------------------------- */
 
-static void on_sighup(evutil_socket_t fd, short what, void *arg)
+static const char *not_running(const struct supervisor *sup)
+{
+	return sup->state == CONTROL_STARTING ? "fancapd is starting" : "fancapd is stopping";
+}
+
+static void reload_now(void *arg, struct reload_report *ret_report)
 {
 	struct supervisor *sup = arg;
 	struct config *config;
 
-	(void)fd;
-	(void)what;
 	if (sup->state != CONTROL_RUNNING) {
-		log_warning("SIGHUP ignored: fancapd is %s", sup->state == CONTROL_STARTING ? "starting" : "stopping");
+		*ret_report = (struct reload_report){RELOAD_UNAVAILABLE, strdup(not_running(sup))};
+		log_warning("reload ignored: %s", not_running(sup));
 		return;
 	}
 	notify_reloading();
-	config = reload(sup->config_path, sup->config, sup->captures, sup->n_captures);
+	control_look_up_groups(sup->control);
+	config = reload(sup->config_path, sup->config, sup->captures, sup->n_captures, ret_report);
 	if (config != NULL) {
 		config_free(sup->config);
 		sup->config = config;
@@ -609,6 +665,16 @@ static void on_sighup(evutil_socket_t fd, short what, void *arg)
 			child_configure(&sup->children[i]);
 	}
 	notify_ready();
+}
+
+static void on_sighup(evutil_socket_t fd, short what, void *arg)
+{
+	struct reload_report report;
+
+	(void)fd;
+	(void)what;
+	reload_now(arg, &report);
+	reload_report_done(&report);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
@@ -650,7 +716,15 @@ static int open_control(struct supervisor *sup, struct fancap_error *err)
 		.path = sup->config->control.socket,
 		.listen_fd = -1,
 		.group = (gid_t)-1,
-		.source = {.snapshot = snapshot, .status = fill_status, .arg = sup},
+		.admin_group = ACCESS_ADMIN_GROUP,
+		.source = {
+			.snapshot = snapshot,
+			.status = fill_status,
+			.reload = reload_now,
+			.rotate = rotate,
+			.forget = forget_job,
+			.arg = sup,
+		},
 	};
 
 	return control_open(sup->base, &options, &sup->control, err);
@@ -750,6 +824,7 @@ static int supervisor_open(struct supervisor *sup)
 	sup->owner = (struct child_owner){
 		.ready = on_child_ready,
 		.losing = on_child_losing,
+		.rotated = on_child_rotated,
 		.base = sup->base,
 		.mailbox_fd = -1,
 		.arg = sup,
@@ -830,6 +905,7 @@ static void supervisor_close(struct supervisor *sup)
 	wait_for_children(sup);
 	control_close(sup->control);
 	presence_close(sup->presence);
+	rotations_done(&sup->rotations);
 	for (size_t i = 0; i < sup->n_captures; i++)
 		capture_close(&sup->captures[i]);
 	store_done(&sup->store);

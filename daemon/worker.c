@@ -270,6 +270,13 @@ static void supervisor_gone(struct worker *w)
 	leave_after(w, w->params->geometry.req.tp_retire_blk_tov * 2);
 }
 
+static void rotate(struct worker *w, uint64_t rotation)
+{
+	recorder_rotate(w->recorder);
+	(void)channel_send(w->params->channel_fd,
+			   &(struct channel_message){.type = CHANNEL_ROTATED, .rotation = rotation});
+}
+
 static void on_channel(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel_message message;
@@ -282,6 +289,8 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 			stop(w, message.stop_packets);
 		else if (message.type == CHANNEL_CONFIGURE)
 			recorder_configure(w->recorder, &message.settings);
+		else if (message.type == CHANNEL_ROTATE)
+			rotate(w, message.rotation);
 	}
 	release_done(w);
 	if (r != -EAGAIN && r != -EINTR)
@@ -294,8 +303,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	ledger_beat(w->params->ledger, clock_monotonic_ns());
+	recorder_check(w->recorder);
 	if (!fancap_ring_block_ready(&w->ring, w->ring.next))
 		recorder_tick(w->recorder, clock_realtime_ns());
+	release_done(w);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */

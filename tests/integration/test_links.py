@@ -2,6 +2,7 @@
 """Links go down, vanish, come back under another index, are renamed: the capture goes on, and the account is exact."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -89,6 +90,13 @@ def freeze(fancapd: Fancapd) -> list[int]:
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     return pids
+
+
+def thaw(pids: list[int], how: signal.Signals = signal.SIGCONT) -> None:
+    """Or end them. Those that stood still for too long have been killed."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, how)
 
 
 # --- down and up -----------------------------------------------------------------------------------------------------
@@ -220,16 +228,30 @@ def test_what_was_in_the_rings_is_recorded_while_new_ones_fill(fancapd: Fancapd,
     link.send(frames, 1000, start=1000)
     wait_until(lambda: fancapd.statistics()["total"]["packets_seen"] == 2000, "packets in the new rings")
     total = fancapd.statistics()["total"]
-    assert total["packets_in_ring"] == 2000 and total["packets_written"] == 0
+    if total["worker_restarts"] == 0:  # not found to hang yet
+        assert total["packets_in_ring"] == 2000 and total["packets_written"] == 0
     batch(quiet, f"link del {link.name}")  # the third has to wait until the first's rings are drained
     wait_state(fancapd, "missing")
     batch(quiet, *creation(link))
-    for pid in pids:
-        os.kill(pid, end)
+    thaw(pids, end)
     wait_captured(fancapd, link)
     link.send(frames, 1000, start=2000)
-    total = finish(fancapd, frames, 3000)
-    assert total["worker_restarts"] == (WORKERS if end == signal.SIGKILL else 0)
+    assert finish(fancapd, frames, 3000)["worker_restarts"] in ([WORKERS] if end == signal.SIGKILL else [0, WORKERS])
+
+
+def test_a_worker_that_hangs_over_a_device_that_has_gone_is_replaced(fancapd: Fancapd, link: Link,
+                                                                     quiet: Namespace) -> None:
+    """Nobody thaws it: the capture does not wait for it."""
+    frames = Frames()
+    fancapd.configure(interface(link, WORKERS))
+    fancapd.start()
+    freeze(fancapd)
+    link.send(frames, 1000)
+    for _ in range(2):  # the second device has rings beside the first's, the third needs those drained
+        batch(quiet, f"link del {link.name}", *creation(link))
+        wait_captured(fancapd, link)
+    link.send(frames, 1000, start=1000)
+    assert finish(fancapd, frames, 2000)["worker_restarts"] == WORKERS
 
 
 def test_stop_while_new_rings_wait(fancapd: Fancapd, link: Link, quiet: Namespace) -> None:
@@ -243,8 +265,7 @@ def test_stop_while_new_rings_wait(fancapd: Fancapd, link: Link, quiet: Namespac
     wait_until(lambda: fancapd.statistics()["total"]["packets_seen"] == 2000, "packets in the rings")
     os.kill(fancapd.pid, signal.SIGTERM)
     wait_until(lambda: fancapd.notify and fancapd.notify.find("STOPPING=1"), "stopping")
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+    thaw(pids)
     assert fancapd.wait() == 0
     assert "stopped: 2000 packets seen, 0 dropped by the kernel, 2000 written" in fancapd.log()
     result = verify(fancapd.files(), frames, 2000)

@@ -31,7 +31,7 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def _receive(self) -> bytes:
+    def _receive_message(self) -> bytes:
         while b"\0" not in self._buffer:
             data = self._socket.recv(65536)
             if not data:
@@ -40,11 +40,17 @@ class Connection:
         message, self._buffer = self._buffer.split(b"\0", 1)
         return message
 
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+    def send(self, method: str, **parameters: Any) -> None:
         request = {"method": method, "parameters": parameters}
         with suppress(BrokenPipeError):  # turned away already: what it says is there to be read
             self._socket.sendall(json.dumps(request).encode() + b"\0")
-        reply = json.loads(self._receive())
+
+    def receive(self) -> dict[str, Any]:
+        return json.loads(self._receive_message())
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self.send(method, **parameters)
+        reply = self.receive()
         if "error" in reply:
             raise VarlinkError(reply["error"], reply.get("parameters", {}))
         return reply.get("parameters", {})

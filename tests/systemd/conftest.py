@@ -61,6 +61,7 @@ def machine(layer: Path) -> Iterator[Machine]:
         machine.do("journalctl", "--update-catalog")
         machine.do("systemctl", "enable", "fancapd.service")
         machine.do("useradd", "--groups", "fancap", "member")
+        machine.do("useradd", "--groups", "fancap,fancap-admin", "admin")
         machine.do("useradd", "stranger")
         yield machine
 

@@ -247,12 +247,25 @@ def test_refused_reload_changes_nothing(service: Service, text: str, reason: str
     service.start()
     pids = (service.main_pid, service.worker_pids())
     service.write_config(text)
-    service.systemctl("reload")
+    assert service.machine.inside("systemctl", "reload", UNIT).returncode != 0
+    assert service.show("ReloadResult") == "exit-code"
     assert reason in service.wait_message("reload refused, nothing has changed")
     assert service.journal(MESSAGE_ID=message_id("RELOAD_REFUSED"))
     assert record(service)["packets_seen"] == COUNT
     assert (service.main_pid, service.worker_pids()) == pids
-    assert service.show("ActiveState") == "active"
+    assert (service.show("ActiveState"), service.show("SubState")) == ("active", "running")
+    service.configure()
+    service.systemctl("reload")
+    assert service.show("ReloadResult") == "success"
+
+
+def test_reload_by_signal(service: Service) -> None:
+    """As well as ever; systemd is told when it begins and when it is over."""
+    service.start()
+    service.configure(filter="ip6")
+    service.machine.do("systemctl", "kill", "--kill-who=main", "--signal=HUP", UNIT)
+    service.wait_message("configuration reloaded")
+    wait_until(lambda: (service.show("ActiveState"), service.show("SubState")) == ("active", "running"), "running", 10)
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------
@@ -356,6 +369,32 @@ def test_a_device_replaced_while_nobody_ran_loses_nothing(service: Service) -> N
     assert result["packets"] == 2 * COUNT
 
 
+def test_a_frozen_supervisor_is_killed_by_the_watchdog(service: Service) -> None:
+    """And nothing is lost: the workers go on meanwhile, and the rings after them."""
+    drop_in = service.machine.path("/run/systemd/system/fancapd.service.d/test.conf")
+    assert service.show("WatchdogUSec") == "30s"
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text("[Service]\nWatchdogSec=3s\n")
+    try:
+        service.machine.do("systemctl", "daemon-reload")
+        service.start()
+        frames = Frames()
+        sender = service.link.flow(frames, pps=PPS)
+        service.wait_for_packets(COUNT)
+        time.sleep(4)  # longer than that it lives, being fed
+        main = service.main_pid
+        assert service.show("NRestarts") == "0"
+        service.machine.do("bash", "-c", f"kill -STOP {main}")
+        wait_until(lambda: service.main_pid not in (0, main) and service.show("ActiveState") == "active", "restart", 60)
+        assert any("Watchdog timeout" in entry for entry in service.messages())
+        service.wait_for_packets(COUNT)
+        assert_nothing_lost(service, frames, sender, set())
+    finally:
+        drop_in.unlink()
+        drop_in.parent.rmdir()
+        service.machine.do("systemctl", "daemon-reload")
+
+
 def test_stop_lets_the_rings_go(service: Service) -> None:
     """systemd keeps them across restarts only; the next start counts from nothing."""
     service.start()
@@ -438,6 +477,46 @@ def test_fancapctl_answers(service: Service, name: str) -> None:
         status, text = ask_as(service.machine, name, command)
         assert status == 0, text
         assert "cap0" in text
+
+
+ALLOWED, DENIED = 0, 4
+
+
+@pytest.mark.parametrize(("name", "reading", "acting"), [
+    ("root", ALLOWED, ALLOWED),
+    ("fancap", ALLOWED, ALLOWED),  # as ExecReload= runs
+    ("admin", ALLOWED, ALLOWED),
+    ("member", ALLOWED, DENIED),
+    ("stranger", DENIED, DENIED),
+])
+def test_who_may_do_what(service: Service, name: str, reading: int, acting: int) -> None:
+    service.start()
+    commands = {"status": reading, "statistics": reading, "workers": reading, "rotate": acting, "reload": acting}
+    for command, expected in commands.items():
+        status, text = ask_as(service.machine, name, command)
+        assert status == expected, (command, text)
+    uid = service.machine.do("id", "-u", name).strip()
+    called = [entry["MESSAGE"] for entry in service.journal(MESSAGE_ID=message_id("CALLED"))]
+    denied = [entry["MESSAGE"] for entry in service.journal(MESSAGE_ID=message_id("CALL_DENIED"))]
+    by_user = rf"io\.fancap\.(Rotate|Reload) .*user {uid}, process [1-9]\d*.*"
+    assert all(re.fullmatch(by_user, message) for message in called + denied)
+    assert len(called) == (2 if acting == ALLOWED else 0)
+    assert len(denied) == (2 if (reading, acting) == (ALLOWED, DENIED) else 0)
+
+
+def test_group_made_later_counts_from_the_next_reload(service: Service) -> None:
+    machine = service.machine
+    machine.do("groupdel", "fancap-admin")
+    try:
+        service.start()
+        assert ask_as(machine, "root", "rotate")[0] == ALLOWED
+        assert ask_as(machine, "admin", "rotate")[0] == DENIED
+    finally:
+        machine.do("groupadd", "--system", "fancap-admin")
+        machine.do("usermod", "--append", "--groups", "fancap-admin", "admin")
+    assert ask_as(machine, "admin", "rotate")[0] == DENIED
+    service.systemctl("reload")
+    assert ask_as(machine, "admin", "rotate")[0] == ALLOWED
 
 
 def test_fancapctl_is_denied_to_others(service: Service) -> None:

@@ -78,7 +78,7 @@ def test_list_interfaces(varlinkctl: Varlinkctl) -> None:
 
 
 @pytest.mark.parametrize(("name", "members"), [
-    ("io.fancap", ("method GetStatus()", "method GetStatistics(", "error NoSuchInterface(")),
+    ("io.fancap", ("method GetStatus()", "method GetStatistics(", "method Rotate(", "error PermissionDenied(")),
     ("org.varlink.service", ("method GetInfo()", "method GetInterfaceDescription(", "error MethodNotFound")),
 ])
 def test_introspect(varlinkctl: Varlinkctl, name: str, members: tuple[str, ...]) -> None:
@@ -111,6 +111,15 @@ def test_call_get_statistics(varlinkctl: Varlinkctl, parameters: dict[str, str])
     check_statistics(statistics)
     assert statistics["total"]["packets_seen"] == COUNT
     assert len(statistics["interfaces"][0]["workers"]) == 2
+
+
+def test_call_rotate(varlinkctl: Varlinkctl) -> None:
+    assert call(varlinkctl, "io.fancap.Rotate") == {"workers": 2}
+    assert call(varlinkctl, "io.fancap.Rotate", interface="cap0") == {"workers": 2}
+
+
+def test_call_reload(varlinkctl: Varlinkctl) -> None:
+    assert call(varlinkctl, "io.fancap.Reload") == {}
 
 
 def test_errors_have_their_names(varlinkctl: Varlinkctl) -> None:

@@ -86,6 +86,7 @@ static struct check_file *add_file(struct check *check, const char *path)
 	if (!file->path)
 		return NULL;
 	file->worker = worker_of(path);
+	file->first_seq = UINT64_MAX;
 	file->bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 	result->n_files++;
 	return file;
@@ -146,6 +147,15 @@ static void check_frame(struct check *check, const struct check_file *file,
 	check_direction(check, packet, seq);
 }
 
+static void check_order(struct check_file *file, uint64_t seq)
+{
+	if (file->first_seq == UINT64_MAX)
+		file->first_seq = seq;
+	else if (seq < file->last_seq)
+		file->reordered++;
+	file->last_seq = seq;
+}
+
 static void check_packet(struct check *check, struct check_file *file,
 			 const struct reader_packet *packet)
 {
@@ -154,13 +164,16 @@ static void check_packet(struct check *check, struct check_file *file,
 
 	file->packets++;
 	file->dropcount += packet->dropcount;
+	file->direct += packet->queue != UINT32_MAX;
 	check->result.bytes += packet->caplen;
 	check_time(check, file, packet->time_ns);
 	if (!frame_identify(packet->data, packet->caplen, options->frames.run, &seq) ||
-	    seq < options->start || seq - options->start >= options->count)
+	    seq < options->start || seq - options->start >= options->count) {
 		check->result.foreign++;
-	else
+	} else {
+		check_order(file, seq);
 		check_frame(check, file, packet, seq);
+	}
 }
 
 static enum reader_event check_blocks(struct check *check, struct check_file *file,

@@ -19,6 +19,10 @@ struct check_file {
 	uint64_t first_ns;
 	uint64_t last_ns;
 	uint64_t dropcount; ///< sum of epb_dropcount
+	uint64_t direct;    ///< packets with epb_queue: of blocks that were written from the ring
+	uint64_t first_seq; ///< of our frames, in the order of the file
+	uint64_t last_seq;
+	uint64_t reordered; ///< of our frames, how many come after a later one
 	uint32_t snaplen;
 	uint64_t statistics_blocks;
 	struct reader_statistics statistics; ///< of the last ISB

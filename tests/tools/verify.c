@@ -55,6 +55,10 @@ static void print_file(const struct check_file *file)
 	print_counter("first_ns", file->first_ns);
 	print_counter("last_ns", file->last_ns);
 	print_counter("dropcount", file->dropcount);
+	print_counter("direct", file->direct);
+	print_counter("first_seq", file->first_seq);
+	print_counter("last_seq", file->last_seq);
+	print_counter("reordered", file->reordered);
 	print_counter("snaplen", file->snaplen);
 	print_counter("statistics_blocks", file->statistics_blocks);
 	if (file->statistics_blocks)

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -21,7 +22,7 @@ static void worker_fill(struct statistics_worker *w, unsigned interface, unsigne
 	w->cpu = interface ? -1 : (int)k + 2;
 	w->ring_blocks = 256;
 	w->ring_blocks_used = 2 + k;
-	w->ring_blocks_used_max = 64 << k;
+	w->ring_blocks_used_max = 64 * (k % 4 + 1);
 	w->io_uring = !interface;
 	w->has_file = !interface || !k;
 	w->direct_io = !interface;
@@ -120,9 +121,56 @@ static void fake_status(void *arg, struct control_status *ret_status)
 	};
 }
 
+void fake_source_end_jobs(struct fake_source *fake, bool in_time)
+{
+	const struct control_outcome outcome = { .in_time = in_time, .workers = 2 };
+
+	while (fake->n_jobs > 0) {
+		struct control_job *job = fake->jobs[--fake->n_jobs];
+
+		job->over(job, &outcome);
+	}
+}
+
+static void fake_reload(void *arg, struct reload_report *ret_report)
+{
+	struct fake_source *fake = arg;
+
+	fake_source_end_jobs(fake, true);
+	fake->reloads++;
+	*ret_report = (struct reload_report){ fake->reload_result,
+					      fake->reload_reasons ? strdup(fake->reload_reasons) : NULL };
+}
+
+static int fake_rotate(void *arg, const char *interface, struct control_job *job)
+{
+	struct fake_source *fake = arg;
+
+	if (interface && strcmp(interface, "eth1") && strcmp(interface, "wan"))
+		return -ENODEV;
+	if (fake->no_snapshot)
+		return -EAGAIN;
+	if (fake->n_jobs == FAKE_JOBS_MAX)
+		return -ENOMEM;
+	fake->jobs[fake->n_jobs++] = job;
+	return 0;
+}
+
+static void fake_forget(void *arg, struct control_job *job)
+{
+	struct fake_source *fake = arg;
+
+	for (size_t i = 0; i < fake->n_jobs; i++)
+		if (fake->jobs[i] == job)
+			fake->jobs[i] = fake->jobs[--fake->n_jobs];
+}
+
 struct control_source fake_source(struct fake_source *fake)
 {
-	return (struct control_source){ .snapshot = fake_snapshot, .status = fake_status, .arg = fake };
+	return (struct control_source){
+		.snapshot = fake_snapshot, .status = fake_status, .reload = fake_reload, .rotate = fake_rotate,
+		.forget = fake_forget, .arg = fake,
+	};
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -140,6 +188,7 @@ int fake_source_serve(const char *path, struct fake_source *fake, const struct c
 		.path = path,
 		.listen_fd = -1,
 		.group = (gid_t)-1,
+		.admin_group = fake->admin_group,
 		.limits = limits,
 		.source = fake_source(fake),
 	};

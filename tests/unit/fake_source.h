@@ -7,13 +7,26 @@
 
 #include "daemon/control.h"
 
-/** A daemon that captures nothing: what it would tell a control client is made up, and always the same. */
+#define FAKE_JOBS_MAX 64
+
+/**
+ * A daemon that captures nothing: what it would tell a control client is made up, and always the same. Rotations are
+ * over when fake_source_end_jobs() is called, which a reload does too.
+ */
 struct fake_source {
 	size_t n_workers;     ///< of each of the two interfaces
 	bool no_snapshot;     ///< as if there was nothing to tell yet
 	bool missing;	      ///< the second interface's device is
 	const char *version;  ///< NULL: "0.0.0-test"
+	const char *admin_group;
+	enum reload_result reload_result; ///< of every reload
+	const char *reload_reasons;
+	unsigned reloads; ///< how many there were
+	struct control_job *jobs[FAKE_JOBS_MAX]; ///< rotations under way
+	size_t n_jobs;
 };
+
+void fake_source_end_jobs(struct fake_source *fake, bool in_time);
 
 /** @param fake must outlive the source */
 struct control_source fake_source(struct fake_source *fake);

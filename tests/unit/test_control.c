@@ -2,6 +2,7 @@
 /* A real server in a process of its own, and clients that behave badly. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -719,6 +720,218 @@ static void no_descriptors_leak(void **state)
 	assert_int_equal(descriptors_of(server->pid), before);
 }
 
+/* --- answers that come later ---------------------------------------------------------------------------- */
+
+/* In the fake daemon a reload ends all rotations. */
+#define ROTATE "{\"method\":\"io.fancap.Rotate\"}"
+#define ROTATE_ONEWAY "{\"method\":\"io.fancap.Rotate\",\"oneway\":true}"
+#define RELOAD "{\"method\":\"io.fancap.Reload\"}"
+
+static void end_rotations(const struct server *server)
+{
+	struct client client = client_open(server);
+	struct varlink_reply reply;
+
+	client_call(&client, RELOAD);
+	reply = client_reply(&client);
+	assert_non_null(reply.root);
+	assert_null(reply.error);
+	varlink_reply_done(&reply);
+	client_close(&client);
+}
+
+/* Nothing has been sent to this client. By then, what it called has been seen: others are answered after it. */
+static void assert_silent(const struct server *server, const struct client *client)
+{
+	char byte;
+
+	assert_served(server);
+	assert_served(server);
+	assert_int_equal(recv(client->fd, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+static void answer_that_takes_its_time_holds_up_nobody_else(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_call(&client, ROTATE);
+	client_call(&client, STATUS); /* to be answered after it */
+	assert_silent(*state, &client);
+	end_rotations(*state);
+	assert_reply_has(&client, "workers");
+	assert_reply_has(&client, "pid");
+	client_call(&client, ROTATE);
+	assert_silent(*state, &client);
+	end_rotations(*state);
+	assert_reply_has(&client, "workers");
+	client_close(&client);
+}
+
+static void answer_that_nobody_wants_is_kept_back(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_call(&client, ROTATE_ONEWAY);
+	client_call(&client, STATUS);
+	assert_silent(*state, &client);
+	end_rotations(*state);
+	assert_reply_has(&client, "pid");
+	client_close(&client);
+}
+
+static void answer_that_takes_its_time_reaches_a_client_that_sends_no_more(void **state)
+{
+	struct client client = client_open(*state);
+
+	client_call(&client, ROTATE);
+	assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
+	assert_silent(*state, &client);
+	end_rotations(*state);
+	assert_reply_has(&client, "workers");
+	assert_end(&client);
+	client_close(&client);
+}
+
+/* More than there are places, and no rotation ends: those who left have made room, and their answers are forgotten. */
+static void leaving_before_the_answer_disturbs_nobody(void **state)
+{
+	for (int i = 0; i < 100; i++) {
+		struct client client = client_open(*state);
+
+		client_call(&client, ROTATE);
+		if (i % 2 == 0)
+			assert_served(*state);
+		client_close(&client);
+		assert_served(*state);
+	}
+	end_rotations(*state);
+	assert_served(*state);
+}
+
+/* --- who may act ------------------------------------------------------------------------------------- */
+
+#define OWN_UID 65533
+#define OTHER_UID 65534
+#define ADMIN_GROUP "daemon"
+#define ADMIN_GID 1
+
+struct who {
+	uid_t uid;
+	gid_t gid;
+	gid_t group; /* a supplementary one, the last of many; 0: none */
+	bool may_act;
+};
+
+static void become(const struct who *who)
+{
+	gid_t groups[100];
+	size_t n = who->group ? 100 : 0;
+
+	for (size_t i = 0; i < 100; i++)
+		groups[i] = i < 99 ? (gid_t)(70000 + i) : who->group;
+	if (setgroups(n, groups) < 0 || setresgid(who->gid, who->gid, who->gid) < 0 ||
+	    setresuid(who->uid, who->uid, who->uid) < 0)
+		_exit(100);
+}
+
+/* @return whether a call was allowed; in a child, since an assertion that fails there would go on as the test */
+static bool is_allowed(const struct server *server, const struct who *who, const char *call)
+{
+	pid_t pid = fork_bound();
+	int status;
+
+	if (pid == 0) {
+		struct client client;
+		struct varlink_reply reply;
+
+		become(who);
+		client = client_open(server);
+		client_call(&client, call);
+		reply = client_reply(&client);
+		if (!reply.root)
+			_exit(101);
+		_exit(reply.error ? !strcmp(reply.error, FANCAP_ERROR_PERMISSION_DENIED) : 2);
+	}
+	status = wait_for(pid);
+	assert_true(status == 1 || status == 2);
+	return status == 2;
+}
+
+/* A server of that user, which lets everybody in: what is refused is refused by method. */
+static struct server *server_of(uid_t uid, const char *admin_group)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	int fd = -1;
+
+	strcpy(server->directory, "/tmp/fancap-test-XXXXXX");
+	assert_non_null(mkdtemp(server->directory));
+	snprintf(server->path, sizeof(server->path), "%s/s", server->directory);
+	assert_int_equal(chmod(server->directory, 0755), 0);
+	assert_int_equal(chown(server->directory, uid, uid), 0);
+	server->pid = fork_bound();
+	if (server->pid == 0) {
+		struct fake_source fake = { .n_workers = 1, .admin_group = admin_group };
+
+		become(&(struct who){ uid, uid, 0, false });
+		exit(fake_source_serve(server->path, &fake, NULL) < 0);
+	}
+	for (int i = 0; i < 500 && (fd = try_connect(server->path)) < 0; i++)
+		sleep_ms(10);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(chmod(server->path, 0666), 0);
+	return server;
+}
+
+static void assert_matrix(const char *admin_group, const struct who *rows, size_t n)
+{
+	struct server *server = server_of(OWN_UID, admin_group);
+
+	for (size_t i = 0; i < n; i++) {
+		assert_true(is_allowed(server, &rows[i], STATUS));
+		assert_true(is_allowed(server, &rows[i], STATISTICS));
+		assert_true(is_allowed(server, &rows[i], INFO));
+		if (is_allowed(server, &rows[i], RELOAD) != rows[i].may_act)
+			fail_msg("user %d, group %d and %d", (int)rows[i].uid, (int)rows[i].gid, (int)rows[i].group);
+		if (!rows[i].may_act)
+			assert_false(is_allowed(server, &rows[i], ROTATE));
+	}
+	server_stop(server);
+}
+
+static void only_root_we_and_admins_may_act(void **state)
+{
+	static const struct who rows[] = {
+		{ 0, 0, 0, true },
+		{ 0, OTHER_UID, 0, true },
+		{ OWN_UID, OTHER_UID, 0, true },
+		{ OTHER_UID, OTHER_UID, 0, false },
+		{ OTHER_UID, 0, 0, false }, /* root's group is not root */
+		{ OTHER_UID, OWN_UID, 0, false },
+		{ OTHER_UID, ADMIN_GID, 0, true },
+		{ OTHER_UID, OTHER_UID, ADMIN_GID, true },
+		{ OTHER_UID, OTHER_UID, 4, false },
+		{ OTHER_UID, ADMIN_GID, 4, true },
+	};
+	static const struct who without_group[] = {
+		{ 0, 0, 0, true },
+		{ OWN_UID, OTHER_UID, 0, true },
+		{ OTHER_UID, OTHER_UID, 0, false },
+		{ OTHER_UID, OTHER_UID, ADMIN_GID, false },
+		{ OTHER_UID, ADMIN_GID, 0, false },
+	};
+
+	(void)state;
+	if (geteuid() != 0 || !getgrnam(ADMIN_GROUP) || getgrnam(ADMIN_GROUP)->gr_gid != ADMIN_GID) {
+		print_message("not tried: it takes root, and a group %s\n", ADMIN_GROUP);
+		return;
+	}
+	assert_matrix(ADMIN_GROUP, rows, sizeof(rows) / sizeof(*rows));
+	assert_matrix("no-such-group-here", without_group, sizeof(without_group) / sizeof(*without_group));
+	assert_matrix(NULL, without_group, sizeof(without_group) / sizeof(*without_group));
+}
+
 /* --- the socket itself ------------------------------------------------------------------------------- */
 
 static void socket_is_for_owner_and_group(void **state)
@@ -1036,6 +1249,11 @@ int main(void)
 		with_server(client_33_is_refused),
 		with_server(running_out_of_descriptors_does_not_spin),
 		with_server(no_descriptors_leak),
+		with_server(answer_that_takes_its_time_holds_up_nobody_else),
+		with_server(answer_that_nobody_wants_is_kept_back),
+		with_server(answer_that_takes_its_time_reaches_a_client_that_sends_no_more),
+		with_server(leaving_before_the_answer_disturbs_nobody),
+		cmocka_unit_test(only_root_we_and_admins_may_act),
 		with_server(socket_is_for_owner_and_group),
 		cmocka_unit_test(socket_is_not_wider_for_an_instant),
 		cmocka_unit_test(umask_does_not_narrow_it),

@@ -136,16 +136,29 @@ static struct result run_against(enum manner manner, const char *bytes, size_t l
 	return result;
 }
 
+static struct method_reply kept_reply;
+
+static void keep_reply(struct method_wait *wait, const struct method_reply *reply)
+{
+	(void)wait;
+	kept_reply = *reply;
+}
+
 /* What a real daemon would answer to a method, but at a time that is always the same. */
 static char *real_answer(const char *method, size_t *ret_len)
 {
 	struct fake_source fake = { .n_workers = 2 };
 	struct control_source source = fake_source(&fake);
+	const struct access_caller caller = { .level = ACCESS_ACT };
 	struct varlink_call call = { .method = method, .parameters = json_object() };
+	struct method_wait wait = { .answer = keep_reply };
 	struct method_reply reply;
 	char *text;
 
-	methods_call(&source, &call, &reply);
+	if (!methods_call(&source, &caller, &call, &wait, &reply)) {
+		fake_source_end_jobs(&fake, true);
+		reply = kept_reply;
+	}
 	if (json_object_get(reply.parameters, "uptime_ns"))
 		json_object_set_new(reply.parameters, "uptime_ns", json_integer(93784000000000));
 	text = varlink_reply_build(reply.parameters, false, ret_len);
@@ -246,6 +259,15 @@ static void version_is_printed(void **state)
 		      "{\n  \"fancapctl\": {\n    \"version\": \"" PACKAGE_VERSION "\",\n    \"features\": \"" FANCAP_FEATURES
 		      "\"\n  },\n  \"fancapd\": {\n    \"version\": \"0.0.0-test\",\n    \"state\": \"running\",\n"
 		      "    \"pid\": 4321\n  }\n}\n");
+}
+
+static void acting_says_what_was_done(void **state)
+{
+	(void)state;
+	assert_prints("io.fancap.Rotate", "rotate", false, "2 workers have finished the open files\n");
+	assert_prints("io.fancap.Rotate", "rotate", true, "{\n  \"workers\": 2\n}\n");
+	assert_prints("io.fancap.Reload", "reload", false, "the configuration has been reloaded\n");
+	assert_prints("io.fancap.Reload", "reload", true, "{}\n");
 }
 
 /* --json of status and statistics is what the daemon sent. */
@@ -435,6 +457,14 @@ static void errors_are_told(void **state)
 	static const char unknown[] = "{\"error\":\"io.fancap.NoSuchInterface\",\"parameters\":{\"interface\":\"\\u001b[2J\"}}";
 	static const char odd[] = "{\"error\":\"io.fancap.Odd\",\"parameters\":{\"interface\":\"\\u009b2J\"}}";
 	static const char denied[] = "{\"error\":\"org.varlink.service.PermissionDenied\"}";
+	static const char refused[] = "{\"error\":\"io.fancap.PermissionDenied\",\"parameters\":"
+				      "{\"method\":\"io.fancap.Rotate\",\"needs\":\"fancap-admin\"}}";
+	static const char hollow[] = "{\"error\":\"io.fancap.PermissionDenied\",\"parameters\":{\"method\":1}}";
+	static const char late[] = "{\"error\":\"io.fancap.Timeout\",\"parameters\":{\"workers\":1}}";
+	static const char wrong[] = "{\"error\":\"io.fancap.InvalidConfiguration\",\"parameters\":"
+				    "{\"errors\":[\"a.yaml:1:2: x: what\",\"b.yaml: \\u001b[2J\"]}}";
+	static const char restart[] = "{\"error\":\"io.fancap.NeedsRestart\",\"parameters\":"
+				      "{\"reason\":\"eth1: workers takes a restart\"}}";
 	static const char many[] = "{\"error\":\"io.fancap.TooManyClients\",\"parameters\":{\"limit\":32}}";
 
 	(void)state;
@@ -444,6 +474,18 @@ static void errors_are_told(void **state)
 		     "io.fancap.Odd {\"interface\": \"\\u009B2J\"}");
 	assert_fails(run_against(ANSWERS, denied, sizeof(denied), false, "statistics"), CTL_DENIED,
 		     "PermissionDenied");
+	assert_fails(run_against(ANSWERS, refused, sizeof(refused), false, "rotate"), CTL_DENIED,
+		     "permission denied: io.fancap.Rotate is for root and members of group fancap-admin\n");
+	assert_fails(run_against(ANSWERS, late, sizeof(late), false, "rotate"), CTL_TIMEOUT,
+		     "workers that have not done it yet: 1; see fancapctl workers\n");
+	assert_fails(run_against(ANSWERS, wrong, sizeof(wrong), false, "reload"), CTL_FAILED,
+		     "fancapctl: the new configuration is wrong, nothing has changed:\n"
+		     "a.yaml:1:2: x: what\nb.yaml: \\x1b[2J\n");
+	assert_fails(run_against(ANSWERS, wrong, sizeof(wrong), true, "reload"), CTL_FAILED, "a.yaml:1:2: x: what\n");
+	assert_fails(run_against(ANSWERS, restart, sizeof(restart), false, "reload"), CTL_FAILED,
+		     "cannot be reloaded, nothing has changed: eth1: workers takes a restart\n");
+	assert_fails(run_against(ANSWERS, hollow, sizeof(hollow), false, "rotate"), CTL_DENIED,
+		     "io.fancap.PermissionDenied {\"method\": 1}");
 	assert_fails(run_against(ANSWERS_UNASKED, many, sizeof(many), false, "status"), CTL_FAILED,
 		     "io.fancap.TooManyClients {\"limit\": 32}");
 }
@@ -482,6 +524,10 @@ static void program_has_the_exit_codes(void **state)
 	assert_int_equal(run_program("--timeout 5x status"), CTL_USAGE);
 	assert_int_equal(run_program("--timeout 2.5 --socket /nonexistent/s status"), CTL_NOT_RUNNING);
 	assert_int_equal(run_program("--socket /nonexistent/s --json workers eth1"), CTL_NOT_RUNNING);
+	assert_int_equal(run_program("--socket /nonexistent/s --interface eth1 rotate"), CTL_NOT_RUNNING);
+	assert_int_equal(run_program("--interface eth1 rotate eth1"), CTL_USAGE);
+	assert_int_equal(run_program("--interface eth1 reload"), CTL_USAGE);
+	assert_int_equal(run_program("--interface eth1 recover x"), CTL_USAGE);
 	assert_int_equal(run_program("--socket /nonexistent/s version"), CTL_OK);
 	assert_int_equal(run_program("--socket /nonexistent/s version >/dev/full"), CTL_FAILED);
 }
@@ -611,6 +657,7 @@ int main(void)
 		cmocka_unit_test(statistics_are_printed),
 		cmocka_unit_test(workers_are_printed),
 		cmocka_unit_test(version_is_printed),
+		cmocka_unit_test(acting_says_what_was_done),
 		cmocka_unit_test(json_is_passed_through),
 		cmocka_unit_test(json_of_workers_is_one_array),
 		cmocka_unit_test(json_arrays_are_arrays_when_empty),

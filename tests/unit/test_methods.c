@@ -10,6 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "daemon/log.h"
+#include "daemon/messages.h"
 #include "daemon/methods.h"
 #include "daemon/statistics.h"
 #include "tests/unit/fake_source.h"
@@ -162,15 +164,28 @@ static void check_against_idl(const char *text, const char *kind, const char *na
 
 /* --- calling ------------------------------------------------------------------------------------------- */
 
-static struct method_reply call_with(struct fake_source *fake, const char *text)
+static const struct access_caller reader = { .uid = 1000, .pid = 1 };
+static const struct access_caller admin = { .uid = 1000, .pid = 1, .level = ACCESS_ACT };
+
+static bool call_as(struct fake_source *fake, const struct access_caller *caller, const char *text,
+		    struct method_wait *wait, struct method_reply *ret_reply)
 {
 	struct control_source source = fake_source(fake);
 	struct varlink_call call;
-	struct method_reply reply;
+	bool answered;
 
 	assert_int_equal(varlink_call_parse(text, strlen(text), &call), VARLINK_OK);
-	methods_call(&source, &call, &reply);
+	answered = methods_call(&source, caller, &call, wait, ret_reply);
 	varlink_call_done(&call);
+	return answered;
+}
+
+static struct method_reply call_with(struct fake_source *fake, const char *text)
+{
+	struct method_wait wait = { 0 };
+	struct method_reply reply;
+
+	assert_true(call_as(fake, &admin, text, &wait, &reply));
 	assert_non_null(reply.parameters);
 	return reply;
 }
@@ -463,6 +478,8 @@ static void wrong_calls_get_typed_errors(void **state)
 		     VARLINK_ERROR_INTERFACE_NOT_FOUND, "interface", "x.y");
 	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"parameters\":{\"interface\":\"eth9\"}}",
 		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+	assert_error("{\"method\":\"io.fancap.Rotate\",\"parameters\":{\"interface\":\"eth9\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
 	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"parameters\":{\"interface\":\"\"}}",
 		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "");
 }
@@ -480,6 +497,166 @@ static void wrong_parameters_are_named(void **state)
 		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interface");
 	assert_error("{\"method\":\"io.fancap.GetStatus\",\"upgrade\":true}",
 		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
+}
+
+/* --- acting -------------------------------------------------------------------------------------------- */
+
+/* All but those that get something, as the description promises. */
+static void who_may_only_read_is_refused_all_that_acts(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	char *idl = without_comments(varlink_io_fancap), name[64], text[128];
+	unsigned acting = 0;
+
+	(void)state;
+	for (const char *at = idl; (at = strstr(at, "\nmethod ")); at++) {
+		struct method_wait wait = { 0 };
+		struct method_reply reply;
+
+		snprintf(name, sizeof(name), "io.fancap.%.*s", (int)strcspn(at + 8, " ("), at + 8);
+		snprintf(text, sizeof(text), "{\"method\":\"%s\"}", name);
+		assert_true(call_as(&fake, &reader, text, &wait, &reply));
+		if (!strncmp(name, "io.fancap.Get", 13)) {
+			assert_null(reply.error);
+		} else {
+			assert_string_equal(reply.error, FANCAP_ERROR_PERMISSION_DENIED);
+			assert_string_equal(json_string_value(json_object_get(reply.parameters, "method")), name);
+			check_against_idl(varlink_io_fancap, "error", "PermissionDenied", reply.parameters);
+			acting++;
+		}
+		json_decref(reply.parameters);
+	}
+	assert_true(acting >= 2);
+	assert_int_equal(fake.reloads, 0);
+	assert_int_equal(fake.n_jobs, 0);
+	free(idl);
+}
+
+static void reload_answers_how_it_went(void **state)
+{
+	static const char wrong[] = "a.yaml:1:2: x: what\nb.yaml: \xff\n";
+	struct fake_source fake = { 0 };
+	struct method_reply reply = call_with(&fake, "{\"method\":\"io.fancap.Reload\"}");
+	json_t *errors;
+
+	(void)state;
+	assert_null(reply.error);
+	check_against_idl(varlink_io_fancap, "method", "Reload", reply.parameters);
+	json_decref(reply.parameters);
+	assert_int_equal(fake.reloads, 1);
+
+	fake = (struct fake_source){ .reload_result = RELOAD_INVALID, .reload_reasons = wrong };
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Reload\"}");
+	assert_string_equal(reply.error, FANCAP_ERROR_INVALID_CONFIGURATION);
+	check_against_idl(varlink_io_fancap, "error", "InvalidConfiguration", reply.parameters);
+	errors = json_object_get(reply.parameters, "errors");
+	assert_int_equal(json_array_size(errors), 2);
+	assert_string_equal(json_string_value(json_array_get(errors, 0)), "a.yaml:1:2: x: what");
+	assert_string_equal(json_string_value(json_array_get(errors, 1)), "b.yaml: ?");
+	json_decref(reply.parameters);
+
+	fake = (struct fake_source){ .reload_result = RELOAD_NEEDS_RESTART, .reload_reasons = "eth1: workers" };
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Reload\"}");
+	assert_string_equal(reply.error, FANCAP_ERROR_NEEDS_RESTART);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "reason")), "eth1: workers");
+	check_against_idl(varlink_io_fancap, "error", "NeedsRestart", reply.parameters);
+	json_decref(reply.parameters);
+
+	fake = (struct fake_source){ .reload_result = RELOAD_UNAVAILABLE };
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Reload\"}");
+	assert_string_equal(reply.error, FANCAP_ERROR_UNAVAILABLE);
+	check_against_idl(varlink_io_fancap, "error", "Unavailable", reply.parameters);
+	json_decref(reply.parameters);
+}
+
+static struct method_reply later;
+
+static void on_answer(struct method_wait *wait, const struct method_reply *reply)
+{
+	(void)wait;
+	later = *reply;
+}
+
+static void rotate_answers_when_it_is_over(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct method_wait wait = { .answer = on_answer };
+	struct method_reply reply;
+
+	(void)state;
+	later = (struct method_reply){ 0 };
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.Rotate\"}", &wait, &reply));
+	assert_null(later.parameters);
+	fake_source_end_jobs(&fake, true);
+	assert_null(later.error);
+	check_against_idl(varlink_io_fancap, "method", "Rotate", later.parameters);
+	assert_int_equal(number(later.parameters, "workers"), 2);
+	json_decref(later.parameters);
+
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.Rotate\",\"parameters\":{\"interface\":\"wan\"}}",
+			     &wait, &reply));
+	fake_source_end_jobs(&fake, false);
+	assert_string_equal(later.error, FANCAP_ERROR_TIMEOUT);
+	check_against_idl(varlink_io_fancap, "error", "Timeout", later.parameters);
+	json_decref(later.parameters);
+}
+
+static void rotate_that_nobody_waits_for_is_forgotten(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct control_source source = fake_source(&fake);
+	struct method_wait wait = { .answer = on_answer };
+	struct method_reply reply;
+
+	(void)state;
+	later = (struct method_reply){ 0 };
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.Rotate\"}", &wait, &reply));
+	methods_forget(&source, &wait);
+	fake_source_end_jobs(&fake, true);
+	assert_null(later.parameters);
+}
+
+static void rotate_before_the_capture_is_unavailable(void **state)
+{
+	struct fake_source fake = { .no_snapshot = true };
+	struct method_reply reply = call_with(&fake, "{\"method\":\"io.fancap.Rotate\"}");
+
+	(void)state;
+	assert_string_equal(reply.error, FANCAP_ERROR_UNAVAILABLE);
+	json_decref(reply.parameters);
+}
+
+static struct log_message last_message;
+static char last_text[1024];
+
+static void keep_message(const struct log_message *message, void *arg)
+{
+	(void)arg;
+	last_message = *message;
+	snprintf(last_text, sizeof(last_text), "%s", message->text);
+}
+
+static void acting_is_logged_with_who_did_it(void **state)
+{
+	static const struct access_caller caller = { .uid = 1234, .pid = 5678, .level = ACCESS_ACT };
+	struct fake_source fake = { .n_workers = 2 };
+	struct method_wait wait = { .answer = on_answer };
+	struct method_reply reply;
+
+	(void)state;
+	log_set_sink(keep_message, NULL);
+	log_set_level(LOG_NOTICE);
+	assert_true(call_as(&fake, &caller, "{\"method\":\"io.fancap.GetStatus\"}", &wait, &reply));
+	json_decref(reply.parameters);
+	assert_string_equal(last_text, "");
+	assert_false(call_as(&fake, &caller, "{\"method\":\"io.fancap.Rotate\",\"parameters\":{\"interface\":\"wan\"}}",
+			     &wait, &reply));
+	assert_string_equal(last_text, "io.fancap.Rotate {\"interface\": \"wan\"} called by user 1234, process 5678");
+	assert_string_equal(last_message.message_id, MESSAGE_CALLED);
+	assert_true(call_as(&fake, &caller, "{\"method\":\"io.fancap.Rotate\",\"parameters\":{\"interface\":\"\\n\"}}",
+			    &wait, &reply));
+	json_decref(reply.parameters);
+	assert_null(strchr(last_text, '\n'));
 }
 
 int main(void)
@@ -500,6 +677,12 @@ int main(void)
 		cmocka_unit_test(service_describes_itself),
 		cmocka_unit_test(wrong_calls_get_typed_errors),
 		cmocka_unit_test(wrong_parameters_are_named),
+		cmocka_unit_test(who_may_only_read_is_refused_all_that_acts),
+		cmocka_unit_test(reload_answers_how_it_went),
+		cmocka_unit_test(rotate_answers_when_it_is_over),
+		cmocka_unit_test(rotate_that_nobody_waits_for_is_forgotten),
+		cmocka_unit_test(rotate_before_the_capture_is_unavailable),
+		cmocka_unit_test(acting_is_logged_with_who_did_it),
 	};
 
 	return cmocka_run_group_tests_name("methods", tests, NULL, NULL);

@@ -208,6 +208,7 @@ static void read_file(const char *path, void *arg)
 {
 	struct reader_statistics last = {0};
 	struct reader_packet packet;
+	uint64_t before = found.packets;
 	struct reader *reader;
 	enum reader_event event;
 	struct stat st;
@@ -221,6 +222,8 @@ static void read_file(const char *path, void *arg)
 			fail_msg("%s: %s", path, reader_error(reader));
 		if (event == READER_PACKET)
 			check_packet(&packet);
+		else /* statistics tell what is in the file up to there */
+			assert_int_equal(last.usrdeliv, found.packets - before);
 	}
 	reader_close(reader);
 	found.files++;
@@ -270,6 +273,18 @@ static void every_packet_is_in_the_file_once(void **state)
 	assert_int_equal(committed().block, 100);
 	assert_int_equal(found.accepted, found.packets);
 	assert_int_equal(found.delivered, found.packets);
+}
+
+/* Also when more of them come at once than writes may be under way. */
+static void blocks_that_can_be_rewritten_are_not_packed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		record(150);
+	close_and_read();
+	assert_each_once(100 * 150);
+	assert_int_equal(committed().blocks_direct, 100);
+	assert_int_equal(committed().blocks_staged, 0);
 }
 
 static void no_packet_makes_no_file(void **state)
@@ -538,6 +553,24 @@ static void while_waiting_to_retry_packets_are_counted(void **state)
 	assert_int_equal(found.files, 0); /* no empty file is left behind */
 }
 
+/* Else a ring would fill up, and packets be dropped, that could be counted. */
+static void a_block_is_handed_back_at_once_when_there_is_nowhere_to_write_it(void **state)
+{
+	(void)state;
+	recorder_close(fx.recorder);
+	fx.params.retry_ns = 3600 * SECOND_NS;
+	open_recorder();
+	limit_file_size(1);
+	record(10);
+	flush();
+	for (uint64_t position = 2; position < 20; position++) {
+		record(10);
+		assert_int_equal(recorder_position(fx.recorder), position);
+	}
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(committed().discarded[DISCARD_DISK_ERROR], 190);
+}
+
 static void drops_told_in_a_lost_buffer_are_told_again(void **state)
 {
 	(void)state;
@@ -589,6 +622,39 @@ static void a_folder_that_vanished_is_made_again(void **state)
 	close_and_read();
 	assert_int_equal(found.packets, 1);
 	assert_int_equal(committed().packets_written, 2);
+}
+
+/* What is written to a file without a name is in no file: it must not go on until the next rotation. */
+static void a_file_that_was_taken_away_is_given_up(void **state)
+{
+	char from[528], to[600];
+
+	(void)state;
+	record(1);
+	flush();
+	recorder_check(fx.recorder);
+	record(1);
+	flush();
+	assert_int_equal(folder_count(fx.folder, ".part"), 1);
+	snprintf(from, sizeof(from), "%s.part", ledger_segment_path(fx.ledger));
+	assert_int_equal(unlink(from), 0);
+	recorder_check(fx.recorder);
+	assert_int_equal(fx.errors, 1);
+	recorder_check(fx.recorder); /* none is open */
+	record(1);
+	flush();
+	snprintf(from, sizeof(from), "%s.part", ledger_segment_path(fx.ledger));
+	snprintf(to, sizeof(to), "%s.moved", from);
+	assert_int_equal(rename(from, to), 0);
+	recorder_check(fx.recorder);
+	assert_int_equal(fx.errors, 2);
+	record(1);
+	close_and_read();
+	assert_int_equal(fx.errors, 2);
+	assert_int_equal(found.files, 1);
+	assert_int_equal(found.packets, 1);
+	assert_int_equal(found.delivered, 1);
+	assert_int_equal(committed().packets_written, 4); /* they were */
 }
 
 /* A real full disk: a small tmpfs, in a mount namespace of our own. Run in a child, for the namespace's sake. */
@@ -824,6 +890,47 @@ static void a_successor_with_another_filter_begins_a_new_file(void **state)
 	assert_int_equal(found.delivered, 5);
 }
 
+/* Its statistics counted from the beginning of a file that has been finished meanwhile. */
+static void an_inherited_block_tells_of_the_file_that_it_goes_to(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	ledger_set_kernel(fx.ledger, &(struct fancap_stats){.drops = 9});
+	for (unsigned i = 0; i < 4; i++) {
+		struct test_block block;
+
+		fill_block(&block, 100);
+		place_block(&block);
+	}
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		open_recorder();
+		recorder_block(fx.recorder, ring_block(0), BLOCK_BYTES);
+		fx.position = 1;
+		flush();
+		for (uint64_t position = 1; position < 4; position++)
+			recorder_block(fx.recorder, ring_block(position), BLOCK_BYTES);
+		_exit(0); /* with writes under way */
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	snprintf(fx.settings.filter, sizeof(fx.settings.filter), "udp");
+	open_recorder();
+	for (uint64_t position = committed().block; position < 4; position++)
+		recorder_block(fx.recorder, ring_block(position), BLOCK_BYTES);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+	assert_each_once(400);
+	assert_int_equal(found.delivered, 400);
+	assert_int_equal(found.osdrop, 9);
+	assert_int_equal(found.dropcount, 9);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_DIRECT(name) {"directly_" #name, name, setup_direct, teardown, NULL}
 
@@ -847,15 +954,18 @@ int main(void)
 		TEST(a_block_that_killed_two_workers_is_left_alone),
 		TEST(a_failed_write_is_counted_and_recording_resumes),
 		TEST(while_waiting_to_retry_packets_are_counted),
+		TEST(a_block_is_handed_back_at_once_when_there_is_nowhere_to_write_it),
 		TEST(drops_told_in_a_lost_buffer_are_told_again),
 		TEST(statistics_that_were_not_written_are_told_by_the_next),
 		TEST(a_folder_that_vanished_is_made_again),
+		TEST(a_file_that_was_taken_away_is_given_up),
 		TEST(a_full_disk_is_counted_and_recording_resumes),
 		TEST(nothing_is_lost_or_doubled_by_killed_workers),
 		TEST(a_name_claimed_but_not_created_is_given_up),
 		TEST(a_segment_renamed_before_the_ledger_knew_is_left),
 		TEST(a_successor_goes_on_in_the_same_file),
 		TEST(a_successor_with_another_filter_begins_a_new_file),
+		TEST_DIRECT(blocks_that_can_be_rewritten_are_not_packed),
 		TEST_DIRECT(every_packet_is_in_the_file_once),
 		TEST_DIRECT(rotation_by_size_keeps_below_it),
 		TEST_DIRECT(rotation_by_time_is_aligned_to_the_clock),
@@ -866,10 +976,13 @@ int main(void)
 		TEST_DIRECT(a_block_with_a_bad_header_is_counted),
 		TEST_DIRECT(a_block_that_killed_two_workers_is_left_alone),
 		TEST_DIRECT(while_waiting_to_retry_packets_are_counted),
+		TEST_DIRECT(a_block_is_handed_back_at_once_when_there_is_nowhere_to_write_it),
 		TEST_DIRECT(drops_told_in_a_lost_buffer_are_told_again),
+		TEST_DIRECT(a_file_that_was_taken_away_is_given_up),
 		TEST_DIRECT(a_full_disk_is_counted_and_recording_resumes),
 		TEST_DIRECT(nothing_is_lost_or_doubled_by_killed_workers),
 		TEST_DIRECT(a_successor_goes_on_in_the_same_file),
+		TEST_DIRECT(an_inherited_block_tells_of_the_file_that_it_goes_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
