@@ -259,6 +259,7 @@ static int store_fill(struct store *store, const char *path, struct config_error
 		interfaces_require(&load);
 		config_validate_unique(load.origins, store->config.n_interfaces, errors);
 		config_validate_storage(&store->config, &store->sources, load.invalid, errors);
+		config_validate_identity(&store->config, &store->sources, load.invalid, errors);
 		r = directories_resolve(&store->config);
 		if (r < 0)
 			load.result = r;

@@ -97,6 +97,8 @@ struct config {
 		const char *owner; ///< user name, NULL: as the process runs
 		const char *group; ///< group name, NULL: as the process runs
 	} storage;
+	const char *user;  ///< to become when started by root; NULL: none
+	const char *group; ///< with it, instead of the user's own; NULL: that
 	struct {
 		const char *socket; ///< absolute
 	} control;

@@ -118,7 +118,7 @@ int control_open(struct event_base *base, const struct control_options *options,
 
 	r = options->listen_fd >= 0 ?
 		    control_socket_adopt(options->listen_fd, &control->socket, err) :
-		    control_socket_open(options->path, options->group, &control->socket, err);
+		    control_socket_open(options->path, options->owner, options->group, &control->socket, err);
 	if (r == 0) {
 		r = events_start(control);
 		if (r < 0)

@@ -48,8 +48,14 @@ static int address_set(const char *path, struct sockaddr_un *ret_address, struct
 	return len ? -ENAMETOOLONG : -EINVAL;
 }
 
+/* The unit denies chown(), even one that changes nothing. */
+static int give(const char *path, uid_t owner, gid_t group)
+{
+	return owner == (uid_t)-1 && group == (gid_t)-1 ? 0 : chown(path, owner, group);
+}
+
 /* One level only: more would hide a mistyped path. */
-static int directory_make(const char *path, gid_t group, struct fancap_error *err)
+static int directory_make(const char *path, uid_t owner, gid_t group, struct fancap_error *err)
 {
 	const char *slash = strrchr(path, '/');
 	char *directory;
@@ -62,8 +68,8 @@ static int directory_make(const char *path, gid_t group, struct fancap_error *er
 		return -ENOMEM;
 
 	if (mkdir(directory, DIRECTORY_MODE) == 0) {
-		if (group != (gid_t)-1 && chown(directory, (uid_t)-1, group) < 0)
-			r = fail(err, path, "cannot give its directory to the group");
+		if (give(directory, owner, group) < 0)
+			r = fail(err, path, "cannot give its directory away");
 	} else if (errno != EEXIST) {
 		r = fail(err, path, "cannot make its directory");
 	}
@@ -155,8 +161,8 @@ static int stale_remove(const struct sockaddr_un *address, struct fancap_error *
  * keeps it from ever being accessible more widely, without touching the umask of the whole process. What the umask took
  * is given back afterwards.
  */
-static int bind_and_listen(struct control_socket *sock, const struct sockaddr_un *address, gid_t group,
-			   struct fancap_error *err)
+static int bind_and_listen(struct control_socket *sock, const struct sockaddr_un *address, uid_t owner,
+			   gid_t group, struct fancap_error *err)
 {
 	sock->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (sock->fd < 0)
@@ -166,8 +172,8 @@ static int bind_and_listen(struct control_socket *sock, const struct sockaddr_un
 	if (bind(sock->fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		return fail(err, sock->path, "bind");
 	sock->bound = true;
-	if (group != (gid_t)-1 && chown(sock->path, (uid_t)-1, group) < 0)
-		return fail(err, sock->path, "cannot give it to the group");
+	if (give(sock->path, owner, group) < 0)
+		return fail(err, sock->path, "cannot give it away");
 	if (chmod(sock->path, SOCKET_MODE) < 0)
 		return fail(err, sock->path, "chmod");
 	if (listen(sock->fd, BACKLOG) < 0)
@@ -185,7 +191,7 @@ static int paths_set(struct control_socket *sock, const char *path)
 	return 0;
 }
 
-int control_socket_open(const char *path, gid_t group, struct control_socket *ret_socket,
+int control_socket_open(const char *path, uid_t owner, gid_t group, struct control_socket *ret_socket,
 			struct fancap_error *err)
 {
 	struct control_socket sock = CONTROL_SOCKET_NONE;
@@ -196,13 +202,13 @@ int control_socket_open(const char *path, gid_t group, struct control_socket *re
 	if (!r)
 		r = paths_set(&sock, path);
 	if (!r)
-		r = directory_make(path, group, err);
+		r = directory_make(path, owner, group, err);
 	if (!r)
 		r = lock_take(&sock, err);
 	if (!r)
 		r = stale_remove(&address, err);
 	if (!r)
-		r = bind_and_listen(&sock, &address, group, err);
+		r = bind_and_listen(&sock, &address, owner, group, err);
 	if (!r) {
 		*ret_socket = sock;
 		return 0;
@@ -215,12 +221,13 @@ int control_socket_open(const char *path, gid_t group, struct control_socket *re
 
 int control_socket_adopt(int fd, struct control_socket *ret_socket, struct fancap_error *err)
 {
-	int domain = 0, listening = 0, flags;
+	int domain = 0, type = 0, listening = 0, flags;
 	socklen_t len = sizeof(int);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_UNIX ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening) {
-		fancap_error_set(err, "control socket: descriptor %d is no listening Unix socket", fd);
+		fancap_error_set(err, "control socket: descriptor %d is no listening Unix stream socket", fd);
 		return -EINVAL;
 	}
 	flags = fcntl(fd, F_GETFL);

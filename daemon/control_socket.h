@@ -22,11 +22,12 @@ struct control_socket {
 /**
  * Make the socket, mode 0660, and listen on it.
  *
- * @param group      the owning group; (gid_t)-1: ours
+ * @param owner      (uid_t)-1: us
+ * @param group      (gid_t)-1: ours
  * @param ret_socket set on success only; closed with control_socket_close()
  * @return 0, -EADDRINUSE another process answers there, or another -errno
  */
-int control_socket_open(const char *path, gid_t group, struct control_socket *ret_socket,
+int control_socket_open(const char *path, uid_t owner, gid_t group, struct control_socket *ret_socket,
 			struct fancap_error *err);
 
 /** Take a socket over that is listening already. It is closed in the end, not removed. @return 0 or -errno */

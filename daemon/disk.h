@@ -43,7 +43,7 @@ enum disk_method {
 const char *disk_method_name(enum disk_method method);
 
 /**
- * Make a queue.
+ * Make a queue. Its io_uring takes nothing but writes, whoever asks it: it is behind the back of a seccomp filter.
  *
  * @param depth   writes that may be under way, 1 to DISK_DEPTH_MAX
  * @param method  wanted: DISK_IO_URING falls back to DISK_PWRITE

@@ -44,6 +44,12 @@ struct refused {
 	struct refused *next;
 };
 
+/** Which folder a name stands for; all zero: none. */
+struct folder_id {
+	dev_t device;
+	ino_t inode;
+};
+
 struct keeper {
 	const struct keeper_params *params;
 	struct keeper_settings settings;
@@ -66,6 +72,9 @@ struct keeper {
 	uint64_t summary_at_ns, summary_files, summary_bytes;
 	int prune_error; /* the one that was said */
 	bool ending;	 /* nobody is left to write */
+	bool confined;	 /* to these folders: */
+	struct folder_id folders[CONFIG_DIRECTORIES_MAX];
+	bool misplaced; /* they are others by now */
 	uint32_t end_round; /* this round of scanning begins after that */
 	bool looked;	    /* and is over */
 	_Atomic bool hurry; /* read by the finisher: leave what takes long */
@@ -782,12 +791,54 @@ static void measure_growth(struct keeper *k)
 	k->written_bytes = written_bytes;
 }
 
+/* --- confinement --- */
+
+static struct folder_id identify(const char *folder)
+{
+	struct stat st;
+
+	return stat(folder, &st) == 0 ? (struct folder_id){st.st_dev, st.st_ino} : (struct folder_id){0};
+}
+
+static void confine(struct keeper *k)
+{
+	const struct keeper_params *params = k->params;
+	int r;
+
+	for (size_t i = 0; i < params->n_directories; i++)
+		k->folders[i] = identify(params->directories[i]);
+	r = privileges_landlock(params->directories, params->n_directories);
+	k->confined = r == 0;
+	if (r == -ENOSYS || r == -EOPNOTSUPP)
+		log_debug("not confined to its directories: this kernel has no Landlock, or does not use it");
+	else if (r < 0)
+		log_warning("not confined to its directories: Landlock: %s", strerror(-r));
+}
+
+/* One that was removed and made again, or mounted since: what is in it cannot be opened any more. */
+static bool is_misplaced(const struct keeper *k)
+{
+	for (size_t i = 0; k->confined && i < k->params->n_directories; i++) {
+		struct folder_id now = identify(k->params->directories[i]);
+
+		if (now.inode != 0 && (now.inode != k->folders[i].inode || now.device != k->folders[i].device))
+			return true;
+	}
+	return false;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct keeper *k = arg;
 
 	(void)fd;
 	(void)what;
+	if (is_misplaced(k)) {
+		log_info("a storage directory is another one than at the start: leaving it to a new keeper");
+		k->misplaced = true;
+		event_base_loopbreak(k->base);
+		return;
+	}
 	measure_growth(k);
 	hold_budget(k, k->params->n_directories);
 }
@@ -864,7 +915,9 @@ static int become_keeper(const struct keeper_params *params)
 	set_signals();
 	umask(027);
 	r = privileges_keep_fds(keep, 2);
-	return r == 0 ? privileges_drop_but(finish_capabilities(&params->owner)) : r;
+	if (r == 0)
+		r = privileges_drop_but(finish_capabilities(&params->owner));
+	return r == 0 ? privileges_seccomp() : r;
 }
 
 static int events_new(struct keeper *k)
@@ -955,8 +1008,10 @@ int keeper_run(const struct keeper_params *params)
 	int r;
 
 	r = become_keeper(params);
-	if (r == 0)
+	if (r == 0) {
+		confine(&k);
 		r = keeper_init(&k);
+	}
 	if (r == 0) {
 		(void)channel_send(params->channel_fd, &(struct channel_message){.type = CHANNEL_HELLO});
 		event_base_dispatch(k.base);
@@ -965,5 +1020,5 @@ int keeper_run(const struct keeper_params *params)
 		log_error("cannot start: %s", strerror(-r));
 	}
 	keeper_done(&k);
-	return r == 0 ? 0 : 1;
+	return r == 0 && !k.misplaced ? 0 : 1;
 }

@@ -34,7 +34,10 @@ struct keeper_params {
  *
  * It may be killed at any instant: what it was about lies in the folders, and the next one finds it.
  *
- * @return 0 all is finished; 1 failed (said in the log)
+ * It is confined to the folders that the directories are when it starts (Landlock). When one of them is another one later,
+ * it ends, for a replacement that may use it.
+ *
+ * @return 0 all is finished; 1 failed, or a directory is another one (said in the log)
  */
 int keeper_run(const struct keeper_params *params);
 

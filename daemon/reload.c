@@ -120,6 +120,10 @@ static bool needs_restart(const struct config *old, const struct config *new, ch
 		snprintf(ret_why, size, "storage.%s takes a restart", storage);
 		return true;
 	}
+	if (!same_text(old->user, new->user) || !same_text(old->group, new->group)) {
+		snprintf(ret_why, size, "user and group take a restart");
+		return true;
+	}
 	if (strcmp(old->control.socket, new->control.socket) != 0) {
 		snprintf(ret_why, size, "control.socket takes a restart");
 		return true;

@@ -61,6 +61,11 @@ static bool is_named(const char *name, const char *kind)
 	return strncmp(name, kind, strlen(kind)) == 0;
 }
 
+bool store_owns(const char *name)
+{
+	return is_named(name, RING) || is_named(name, LEDGER);
+}
+
 /* The descriptor of a name, taken: its place is -1 then. @return fd, or -1: there is none */
 static int take_named(int *fds, char *const *names, size_t n, const char *name)
 {

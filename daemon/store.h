@@ -32,6 +32,9 @@ struct store {
  */
 bool store_available(void);
 
+/** Whether a descriptor of this name is the store's. */
+bool store_owns(const char *name);
+
 /**
  * Take over what the service manager has handed to this process. Descriptors that are not ours, make no sense, have no
  * counterpart, or are of a version that we do not know are closed, removed from the store, and said to be lost in the log.

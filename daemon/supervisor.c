@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "daemon/access.h"
+#include "daemon/activation.h"
 #include "daemon/capture.h"
 #include "daemon/child.h"
 #include "daemon/clock.h"
 #include "daemon/control.h"
+#include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/notify.h"
@@ -41,6 +42,7 @@ struct supervisor {
 	struct event_base *base;
 	struct event *signals[4];
 	struct event *second_event, *settle_event, *kill_event;
+	struct identity identity;
 	struct control *control;
 	struct child_owner owner;
 	struct store store; /* what an earlier fancapd left, and nobody has taken yet */
@@ -710,12 +712,13 @@ static int open_events(struct supervisor *sup)
 	return 0;
 }
 
-static int open_control(struct supervisor *sup, struct fancap_error *err)
+static int open_control(struct supervisor *sup, const struct activation *passed, struct fancap_error *err)
 {
 	const struct control_options options = {
 		.path = sup->config->control.socket,
-		.listen_fd = -1,
-		.group = (gid_t)-1,
+		.listen_fd = activation_control(passed, err),
+		.owner = sup->identity.uid,
+		.group = sup->identity.gid,
 		.admin_group = ACCESS_ADMIN_GROUP,
 		.source = {
 			.snapshot = snapshot,
@@ -727,6 +730,8 @@ static int open_control(struct supervisor *sup, struct fancap_error *err)
 		},
 	};
 
+	if (options.listen_fd < 0 && options.listen_fd != -ENOENT)
+		return options.listen_fd;
 	return control_open(sup->base, &options, &sup->control, err);
 }
 
@@ -742,23 +747,17 @@ static int open_presence(struct supervisor *sup, struct fancap_error *err)
 	return presence_open(sup->base, &owner, &sup->presence, err);
 }
 
-/* What systemd kept for us, and hands over by the same way as sockets to listen on. */
-static int take_store(struct supervisor *sup)
+/* From the service manager: the control socket, if it made that, and what an earlier fancapd had it keep. */
+static int take_passed(struct supervisor *sup, struct fancap_error *err)
 {
-	char **names = NULL;
-	int n = sd_listen_fds_with_names(true, &names), r;
-	int *fds;
+	struct activation passed;
+	int r = activation_take(&passed, err);
 
-	if (n <= 0)
-		return n;
-	fds = calloc((size_t)n, sizeof(*fds));
-	for (int i = 0; fds != NULL && i < n; i++)
-		fds[i] = SD_LISTEN_FDS_START + i;
-	r = fds != NULL ? store_take(&sup->store, fds, names, (size_t)n) : -ENOMEM;
-	free(fds);
-	for (int i = 0; i < n; i++)
-		free(names[i]);
-	free(names);
+	if (r == 0)
+		r = open_control(sup, &passed, err);
+	if (r == 0 && passed.n > 0)
+		r = store_take(&sup->store, passed.fds, passed.names, passed.n);
+	activation_done(&passed);
 	return r;
 }
 
@@ -830,17 +829,21 @@ static int supervisor_open(struct supervisor *sup)
 		.arg = sup,
 	};
 	if (r == 0)
-		r = storage_open(sup->config, sup->base, &sup->storage, &err);
-	sup->owner.mailbox_fd = sup->storage.mailbox_fds[1];
+		r = identity_find(sup->config, &sup->identity, &err);
 	if (r == 0)
-		r = open_control(sup, &err);
+		r = take_passed(sup, &err);
+	if (r == 0)
+		r = identity_assume(&sup->identity, sup->config, &err);
+	if (r == 0)
+		r = storage_open(sup->config, sup->base, &sup->storage, &err);
 	if (r == 0)
 		r = open_presence(sup, &err); /* before there are sockets whose devices could go */
 	if (r == 0)
-		r = take_store(sup);
-	if (r == 0)
 		r = open_captures(sup, &err);
+	if (r == 0)
+		r = identity_settle(&sup->identity, finish_capabilities(&sup->storage.owner), &err);
 	if (r == 0) {
+		sup->owner.mailbox_fd = sup->storage.mailbox_fds[1];
 		r = storage_start(&sup->storage, sup->captures, sup->n_captures);
 		if (r < 0)
 			fancap_error_set(&err, "cannot start the storage keeper: %s", strerror(-r));

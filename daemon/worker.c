@@ -422,7 +422,9 @@ static int worker_init(struct worker *w)
 	ledger_read(params->ledger, &commit);
 	fancap_ring_resume(&w->ring, commit.block);
 	w->released = commit.block;
-	return events_new(w);
+	r = events_new(w);
+	/* Not before the ring of io_uring is there: nobody makes another one. No packet has been looked at yet. */
+	return r == 0 ? privileges_seccomp() : r;
 }
 
 static void worker_done(struct worker *w)

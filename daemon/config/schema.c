@@ -126,6 +126,8 @@ static const struct config_option top_options[] = {
 	{"storage.compress",        &config_type_word,     AT(storage.compress), "none", .words = compress_words},
 	{"storage.owner",           &config_type_user,     AT(storage.owner), ""},
 	{"storage.group",           &config_type_group,    AT(storage.group), ""},
+	{"user",                    &config_type_user,     AT(user), ""},
+	{"group",                   &config_type_group,    AT(group), ""},
 	{"control",                 .type = NULL},
 	{"control.socket",          &config_type_path,     AT(control.socket), FANCAP_RUNSTATEDIR "/fancap/io.fancap",
 	                            .max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1},

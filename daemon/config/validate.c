@@ -242,7 +242,7 @@ void config_validate_directories(const struct config *config, struct config_docu
 }
 
 /** An error at the last place where the option was given. */
-static void storage_error_add(struct config_sources *sources, const char *path, struct config_errors *errors,
+static void top_error_add(struct config_sources *sources, const char *path, struct config_errors *errors,
 			      const char *text)
 {
 	size_t row = config_table_index(&config_table_top, path), last = 0;
@@ -266,7 +266,7 @@ static void retain_size_validate(const struct config *config, struct config_sour
 	if (config->storage.retain.size_bytes == 0)
 		return;
 	if (rotate == 0) {
-		storage_error_add(sources, "storage.retain.size", errors,
+		top_error_add(sources, "storage.retain.size", errors,
 				  "cannot be kept to by files of any size; allowed: with a storage.rotate.size, or none");
 		return;
 	}
@@ -278,7 +278,7 @@ static void retain_size_validate(const struct config *config, struct config_sour
 	snprintf(text, sizeof(text),
 		 "is too little; allowed: %s or more, two files of storage.rotate.size for each worker, or none",
 		 least_text);
-	storage_error_add(sources, "storage.retain.size", errors, text);
+	top_error_add(sources, "storage.retain.size", errors, text);
 }
 
 static void compress_validate(const struct config *config, struct config_sources *sources,
@@ -290,12 +290,12 @@ static void compress_validate(const struct config *config, struct config_sources
 	(void)errors;
 #else
 	if (config->storage.compress == CONFIG_COMPRESS_ZSTD)
-		storage_error_add(sources, "storage.compress", errors,
+		top_error_add(sources, "storage.compress", errors,
 				  "this fancapd was built without libzstd; allowed: none");
 #endif
 }
 
-static bool storage_path_invalid(uint64_t invalid, const char *path)
+static bool top_path_invalid(uint64_t invalid, const char *path)
 {
 	return invalid >> config_table_index(&config_table_top, path) & 1;
 }
@@ -303,9 +303,19 @@ static bool storage_path_invalid(uint64_t invalid, const char *path)
 void config_validate_storage(const struct config *config, struct config_sources *sources, uint64_t invalid,
 			     struct config_errors *errors)
 {
-	if (!storage_path_invalid(invalid, "storage.retain.size") &&
-	    !storage_path_invalid(invalid, "storage.rotate.size"))
+	if (!top_path_invalid(invalid, "storage.retain.size") &&
+	    !top_path_invalid(invalid, "storage.rotate.size"))
 		retain_size_validate(config, sources, errors);
-	if (!storage_path_invalid(invalid, "storage.compress"))
+	if (!top_path_invalid(invalid, "storage.compress"))
 		compress_validate(config, sources, errors);
+}
+
+/* --- who we are --- */
+
+void config_validate_identity(const struct config *config, struct config_sources *sources, uint64_t invalid,
+			      struct config_errors *errors)
+{
+	if (config->group != NULL && config->user == NULL && !top_path_invalid(invalid, "user") &&
+	    !top_path_invalid(invalid, "group"))
+		top_error_add(sources, "group", errors, "is given without a user; allowed: together with user");
 }

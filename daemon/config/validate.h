@@ -38,6 +38,10 @@ void config_validate_directories(const struct config *config, struct config_docu
 void config_validate_storage(const struct config *config, struct config_sources *sources, uint64_t invalid,
 			     struct config_errors *errors);
 
+/** Check user and group against each other. @param invalid as above */
+void config_validate_identity(const struct config *config, struct config_sources *sources, uint64_t invalid,
+			      struct config_errors *errors);
+
 /** Check that no two interfaces have the same name. */
 void config_validate_unique(const struct config_origin *origins, size_t n,
 			    struct config_errors *errors);

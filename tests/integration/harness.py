@@ -287,6 +287,7 @@ class NotifySocket:
         self.messages: list[str] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
+        path.chmod(0o777)  # whoever the daemon is
         self._socket.setblocking(False)
 
     def close(self) -> None:

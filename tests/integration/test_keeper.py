@@ -240,6 +240,24 @@ def test_frozen_keeper_loses_nothing(fancapd: Fancapd, link: Link) -> None:
     check_against_files(total, verify(fancapd.files(), frames, count), count)
 
 
+def test_directory_made_anew_gets_a_new_keeper(fancapd: Fancapd, link: Link) -> None:
+    """Where there is Landlock, the old one could open nothing in it."""
+    frames, count = Frames(), 20_000
+    fancapd.configure(interface(link, 2), rotate={"size": "1MiB"})
+    fancapd.start()
+    first = keeper_pid(fancapd)
+    fancapd.recordings.rename(fancapd.folder / "elsewhere")
+    link.send(frames, count, pps=20_000)
+    wait_until(lambda: fancapd.files(), "files in the new one")
+    fancapd.settle(count)
+    if "leaving it to a new keeper" in fancapd.log():
+        assert keeper_pid(fancapd) != first
+    fancapd.stop()
+    assert sorted((fancapd.folder / "elsewhere").rglob("*.part")) == []
+    result = verify([*fancapd.files(), *(fancapd.folder / "elsewhere").rglob("*.pcapng")], frames, count)
+    assert result["packets"] == count
+
+
 def test_keeper_finishes_after_the_supervisors_death(fancapd: Fancapd, link: Link) -> None:
     frames, count = Frames(), 20_000
     fancapd.configure(interface(link, 2), rotate={"size": "1MiB"})
@@ -344,7 +362,7 @@ def test_keeper_has_no_privileges(fancapd: Fancapd, link: Link) -> None:
     status = read_proc_status(pid)
     for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
         assert int(status[name], 16) == 0, name
-    assert status["NoNewPrivs"] == "1"
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
     assert Path(f"/proc/{pid}/comm").read_text() == "fancapd-keeper\n"
     sockets = [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]
     assert sum(name.startswith("socket:") for name in sockets) == 2, sockets  # its mailbox, the supervisor's channel

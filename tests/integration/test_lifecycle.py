@@ -302,7 +302,34 @@ def test_worker_has_no_privileges(fancapd: Fancapd, link: Link) -> None:
         status = read_proc_status(worker["pid"])
         for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"):
             assert int(status[name], 16) == 0, name
-        assert status["NoNewPrivs"] == "1"
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+    fancapd.stop()
+
+
+def shared_mappings(pid: int) -> dict[str, list[list[str]]]:
+    """The VmFlags of what a process has mapped of sockets (rings) and memfds (ledgers)."""
+    found: dict[str, list[list[str]]] = {"socket": [], "memfd": []}
+    kind = None
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if re.fullmatch(r"[0-9a-f]+-[0-9a-f]+", words[0]):
+            name = words[5] if len(words) > 5 else ""
+            kind = "socket" if name.startswith("socket:") else "memfd" if name.startswith("/memfd:") else None
+        elif words[0] == "VmFlags:" and kind:
+            found[kind].append(words[1:])
+    return found
+
+
+def test_core_dumps_have_no_packets(fancapd: Fancapd, link: Link) -> None:
+    """Rings and ledgers are left out of them (dd: do not dump), whoever has them mapped."""
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    for pid in fancapd.processes():
+        mappings = shared_mappings(pid)
+        assert len(mappings["memfd"]) == 2
+        for flags in (*mappings["socket"], *mappings["memfd"]):
+            assert "dd" in flags
+    assert all(len(shared_mappings(worker["pid"])["socket"]) == 1 for worker in fancapd.workers())
     fancapd.stop()
 
 

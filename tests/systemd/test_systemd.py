@@ -2,9 +2,11 @@
 """fancapd as a service of systemd 252: start, stop, reload, restart, what the journal says, what the sandbox holds."""
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from machine import CONFIG, SOCKET, STATE, UNIT, Machine, Service, connect
 COUNT = 5_000
 PPS = 20_000
 CAP_NET_RAW = 1 << 13
+SOCKET_UNIT = "fancapd.socket"
 EXPOSURE_MAX = 1.4  # of `systemd-analyze security`
 EX_CONFIG = 78
 STOP_LIMIT_S = 10.0
@@ -161,11 +164,16 @@ def test_supervisor_has_one_capability(service: Service) -> None:
     assert uid != "0"
 
 
-def test_workers_have_none(service: Service) -> None:
+def keeper_pid(service: Service) -> int:
+    return service.call("io.fancap.GetStatus")["storage"]["keeper_pid"]
+
+
+def test_workers_and_keeper_have_none(service: Service) -> None:
     service.start()
     uid = service.machine.do("id", "-u", "fancap").strip()
-    pids = service.worker_pids()
-    assert len(pids) == 2
+    filters = int(service.machine.proc_status(service.main_pid)["Seccomp_filters"])
+    pids = [*service.worker_pids(), keeper_pid(service)]
+    assert len(pids) == 3
     for pid in pids:
         status = service.machine.proc_status(pid)
         sets = capabilities(status)
@@ -174,6 +182,7 @@ def test_workers_have_none(service: Service) -> None:
         assert set(sets.values()) == {0}
         assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
         assert status["Uid"].split() == [uid] * 4
+        assert int(status["Seccomp_filters"]) == filters + 1  # the unit's, and its own
     # libcap-ng says in the log what it could not drop.
     assert not any("libcap-ng" in message for message in service.messages())
 
@@ -206,16 +215,120 @@ def test_it_sees_no_other_processes_and_no_devices(service: Service) -> None:
     assert service.machine.inside(*enter, "test", "-e", "/dev/mem").returncode == 1
 
 
-def test_unit_is_clean(machine: Machine) -> None:
-    done = machine.inside("systemd-analyze", "verify", UNIT)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+def test_sandbox_lets_processes_confine_themselves(service: Service) -> None:
+    """Where the kernel has Landlock, the keeper says nothing of it."""
+    service.write_config(json.dumps({"interfaces": [{"name": service.link.name}], "log": {"level": "debug"}}))
+    service.start()
+    keeper_pid(service)
+    total = record(service)
+    assert total["packets_written"] == COUNT
+    assert not [message for message in service.messages() if "Landlock: " in message or "cannot start" in message]
+
+
+def test_sandbox_lets_workers_write_as_they_want_to(service: Service) -> None:
+    """Through io_uring, past the page cache; and what was written is right."""
+    service.configure(workers=1)
+    service.start()
+    frames = Frames()
+    service.link.send(frames, COUNT)
+    service.settle(COUNT)
+    (worker,) = service.workers()
+    assert (worker["writer"], worker["direct_io"]) == ("io_uring", True)
+    service.systemctl("stop")
+    check_clean(verify(service.files(), frames, COUNT))
+
+
+def shipped(machine: Machine, suffix: str) -> list[str]:
+    return sorted(path.name for path in machine.path("/usr/lib/systemd/system").glob(f"fancap*.{suffix}"))
+
+
+def test_units_are_clean(machine: Machine) -> None:
+    units = shipped(machine, "service") + shipped(machine, "socket")
+    assert units == [UNIT, SOCKET_UNIT]
+    for unit in units:
+        done = machine.inside("systemd-analyze", "verify", unit)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_exposure_is_low(machine: Machine) -> None:
-    unit = f"/usr/lib/systemd/system/{UNIT}"
-    text = machine.do("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
-    exposure = float(re.search(r"Overall exposure level for fancapd.service: ([\d.]+)", text)[1])
-    assert exposure <= EXPOSURE_MAX, text
+    for unit in shipped(machine, "service"):
+        text = machine.do("systemd-analyze", "security", "--offline=true", "--no-pager", f"/usr/lib/systemd/system/{unit}")
+        exposure = float(re.search(rf"Overall exposure level for {unit}: ([\d.]+)", text)[1])
+        assert exposure <= EXPOSURE_MAX, text
+
+
+def test_example_lets_it_record_elsewhere(service: Service) -> None:
+    """directories.conf as it is shipped, used as it says."""
+    machine = service.machine
+    drop_in = f"/etc/systemd/system/{UNIT}.d/directories.conf"
+    try:
+        service.write_config(json.dumps({"interfaces": [{"name": service.link.name, "workers": 2}],
+                                         "storage": {"directory": "/srv/capture"}}))
+        machine.do("install", "-d", "-o", "fancap", "-g", "fancap", "-m", "0750", "/srv/capture")
+        assert machine.inside("systemctl", "start", UNIT).returncode != 0
+        assert service.wait_message("cannot record to /srv/capture/cap0: Read-only file system")
+        service.stop()
+        machine.do("install", "-D", "-m", "0644", "/usr/share/doc/fancap/examples/directories.conf", drop_in)
+        machine.do("systemctl", "daemon-reload")
+        assert "/srv/capture" in service.show("RequiresMountsFor")
+        service.start()
+        assert record(service)["packets_written"] == COUNT
+        assert list(machine.path("/srv/capture/cap0").rglob("*.part"))
+        service.stop()
+        assert list(machine.path("/srv/capture/cap0").rglob("*.pcapng"))
+    finally:
+        service.stop()
+        machine.do("rm", "-rf", drop_in, "/srv/capture")
+        machine.do("systemctl", "daemon-reload")
+
+
+# --- the socket unit -------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def socket_unit(service: Service) -> Iterator[Service]:
+    """systemd listens; the service is not started."""
+    service.machine.do("systemctl", "start", SOCKET_UNIT)
+    yield service
+    service.machine.do("systemctl", "stop", SOCKET_UNIT)
+
+
+def socket_inode(machine: Machine) -> int:
+    return machine.path(SOCKET).stat().st_ino
+
+
+def test_whoever_asks_starts_it(socket_unit: Service) -> None:
+    service, machine = socket_unit, socket_unit.machine
+    assert machine.do("stat", "-c", "%U:%G %a", SOCKET).strip() == "fancap:fancap 660"
+    assert service.show("ActiveState") == "inactive"
+    # A member of the group, before it ever ran: /run/fancap lets it through.
+    status, text = ask_as(machine, "member", "status")
+    assert status == 0, text
+    wait_until(lambda: service.show("ActiveState") == "active", "the service", 30)
+    assert record(service)["packets_seen"] == COUNT
+
+
+def test_socket_outlives_the_service(socket_unit: Service) -> None:
+    service, machine = socket_unit, socket_unit.machine
+    service.start()
+    inode, main = socket_inode(machine), service.main_pid
+    # Asked while nobody is there to answer: the question waits in the socket's queue.
+    service.systemctl("kill", "--signal=STOP", "--kill-who=main")
+    with connect(machine) as sock:
+        sock.sendall(b'{"method":"io.fancap.GetStatus"}\0')
+        service.systemctl("kill", "--signal=KILL", "--kill-who=main")
+        reply = json.loads(sock.recv(65536).rstrip(b"\0"))
+    assert reply["parameters"]["pid"] not in (0, main)
+    service.systemctl("restart")
+    assert service.call("io.fancap.GetStatus")["pid"] == service.main_pid
+    assert socket_inode(machine) == inode
+    service.systemctl("stop")
+    assert socket_inode(machine) == inode
+    machine.do("systemctl", "stop", SOCKET_UNIT)
+    assert not machine.path(SOCKET).exists()
+    # And without the unit it makes its own, as ever.
+    service.start()
+    assert service.call("io.fancap.GetStatus")["pid"] == service.main_pid
+    service.systemctl("stop")
 
 
 # --- reload ----------------------------------------------------------------------------------------------------------

@@ -187,6 +187,7 @@ int fake_source_serve(const char *path, struct fake_source *fake, const struct c
 	struct control_options options = {
 		.path = path,
 		.listen_fd = -1,
+		.owner = (uid_t)-1,
 		.group = (gid_t)-1,
 		.admin_group = fake->admin_group,
 		.limits = limits,

@@ -970,7 +970,7 @@ static struct control *control_new(struct event_base *base, const char *path, in
 {
 	static struct fake_source fake = { .n_workers = 1 };
 	struct control_options options = {
-		.path = path, .listen_fd = listen_fd, .group = (gid_t)-1, .source = fake_source(&fake),
+		.path = path, .listen_fd = listen_fd, .owner = (uid_t)-1, .group = (gid_t)-1, .source = fake_source(&fake),
 	};
 	struct control *control = NULL;
 

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -73,6 +74,20 @@ ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 	if (part.iov_len > (size_t)result)
 		part.iov_len = (size_t)result;
 	return __real_pwritev(fd, &part, 1, offset);
+}
+
+/* --- requests that we do not make: put in place of a write (-Wl,--wrap) --- */
+
+static int forged_opcode = -1; ///< -1: none
+
+int __real_io_uring_submit(struct io_uring *ring);
+int __wrap_io_uring_submit(struct io_uring *ring);
+
+int __wrap_io_uring_submit(struct io_uring *ring)
+{
+	if (forged_opcode >= 0)
+		ring->sq.sqes[0].opcode = (uint8_t)forged_opcode;
+	return __real_io_uring_submit(ring);
 }
 
 static void play(const ssize_t *results, size_t n)
@@ -852,6 +867,33 @@ static int group_teardown(void **state)
 	return 0;
 }
 
+/* It would be a way around what a seccomp filter denies. The ring was enabled: nobody can allow more, or register anything. */
+static void io_uring_takes_nothing_but_writes(void **state)
+{
+	static const int opcodes[] = {IORING_OP_OPENAT, IORING_OP_SOCKET, IORING_OP_CONNECT, IORING_OP_ACCEPT,
+				      IORING_OP_SEND, IORING_OP_READV, IORING_OP_RENAMEAT, IORING_OP_UNLINKAT};
+	struct io_uring_restriction all = {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_OPENAT};
+	struct iovec buffer = {memory, PAGE};
+	struct disk *disk = queue_open(1, DISK_IO_URING);
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct disk_write write = write_of(fd, memory, PAGE, 0);
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(opcodes); i++) {
+		forged_opcode = opcodes[i];
+		write_through(disk, &write);
+		assert_int_equal(write.error, -EACCES);
+	}
+	forged_opcode = -1;
+	assert_int_equal(syscall(SYS_io_uring_register, disk_fd(disk), IORING_REGISTER_BUFFERS, &buffer, 1), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(syscall(SYS_io_uring_register, disk_fd(disk), IORING_REGISTER_RESTRICTIONS, &all, 1), -1);
+	write_through(disk, &write);
+	assert_int_equal(write.error, 0);
+	disk_close(disk);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -871,6 +913,7 @@ int main(void)
 		cmocka_unit_test(epoll_sees_an_edge_when_writes_are_done),
 		cmocka_unit_test(closing_loses_nothing_under_way),
 		cmocka_unit_test(io_uring_refused_is_told_and_done_without),
+		cmocka_unit_test(io_uring_takes_nothing_but_writes),
 		cmocka_unit_test(io_uring_that_fails_later_loses_nothing),
 		cmocka_unit_test(io_uring_that_had_no_room_is_used_again),
 		cmocka_unit_test(a_write_is_done_when_the_kernel_can_make_no_thread_for_it),
