@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "ctl/output.h"
 
@@ -119,6 +120,21 @@ static void cells_seen(struct table *table, struct reader *reader, json_t *objec
 	table_percent(table, dropped, seen);
 }
 
+/* What it is called now as well, if it was renamed. */
+static void cell_interface(struct table *table, struct reader *reader, json_t *interface)
+{
+	const char *name = read_text(reader, interface, "interface");
+	const char *device = json_string_value(json_object_get(interface, "device"));
+	char both[64];
+
+	if (device && strcmp(device, name)) {
+		(void)snprintf(both, sizeof(both), "%s (%s)", name, device);
+		table_text(table, both);
+	} else {
+		table_text(table, name);
+	}
+}
+
 /* --- status ----------------------------------------------------------------------------------------- */
 
 static const struct column status_columns[] = {
@@ -139,7 +155,7 @@ static void status_fill(struct table *table, struct reader *reader, json_t *stat
 	size_t i;
 
 	json_array_foreach(array, i, interface) {
-		table_text(table, read_text(reader, interface, "interface"));
+		cell_interface(table, reader, interface);
 		table_text(table, read_text(reader, interface, "state"));
 		table_format(table, "%llu/%llu",
 			     (unsigned long long)read_count(reader, interface, "workers_running"),
@@ -285,6 +301,11 @@ static const struct column rollover_columns[] = {
 	{ "INTERFACE", false }, { "WORKER", false }, { "ROLLED OVER", true }, { "HUGE FLOW", true }, { "FAILED", true },
 };
 
+static const struct column nic_columns[] = {
+	{ "INTERFACE", false }, { "NIC PACKETS", true }, { "ERRORS", true },    { "DROPPED", true },
+	{ "MISSED", true },	{ "FIFO", true },	 { "NO HANDLER", true },
+};
+
 static void statistics_counters(struct table *table, struct reader *reader, json_t *object)
 {
 	cells_seen(table, reader, object);
@@ -328,6 +349,20 @@ static void rollover_fill(struct table *table, struct reader *reader, const char
 	cell_count(table, reader, worker, "ring_rollovers_failed");
 }
 
+/* What the device counted, which may have lost packets before anybody could see them. */
+static void nic_fill(struct table *table, struct reader *reader, const char *interface, json_t *nic)
+{
+	if (!json_is_object(nic))
+		return;
+	table_text(table, interface);
+	cell_count(table, reader, nic, "rx_packets");
+	cell_count(table, reader, nic, "rx_errors");
+	cell_count(table, reader, nic, "rx_dropped");
+	cell_count(table, reader, nic, "rx_missed");
+	cell_count(table, reader, nic, "rx_fifo");
+	cell_count(table, reader, nic, "rx_nohandler");
+}
+
 static void cell_latency(struct table *table, uint64_t writes, uint64_t duration_ns)
 {
 	if (writes > 0)
@@ -354,9 +389,9 @@ static void writes_fill(struct table *table, struct reader *reader, const char *
 	cell_latency(table, writes, read_count(reader, object, "write_max_ns"));
 }
 
-/** The tables that statistics are shown in; discarded and rollover only if there is something in them. */
+/** The tables that statistics are shown in; those after writes only if there is something in them. */
 struct statistics_tables {
-	struct table *all, *writes, *discarded, *rollover;
+	struct table *all, *writes, *discarded, *rollover, *nic;
 };
 
 static void statistics_fill(const struct statistics_tables *tables, struct reader *reader, json_t *statistics)
@@ -372,6 +407,7 @@ static void statistics_fill(const struct statistics_tables *tables, struct reade
 		table_text(table, name);
 		table_text(table, "all");
 		statistics_counters(table, reader, interface);
+		nic_fill(tables->nic, reader, name, json_object_get(interface, "nic"));
 		cell_ratio(table, interface, "flow_balance");
 		writes_fill(tables->writes, reader, name, "all", interface);
 		json_array_foreach(workers, w, worker) {
@@ -419,6 +455,8 @@ static int statistics_print(const struct statistics_tables *tables, uint64_t tim
 		r = table_print_if_any(tables->discarded, out);
 	if (r == 0)
 		r = table_print_if_any(tables->rollover, out);
+	if (r == 0)
+		r = table_print_if_any(tables->nic, out);
 	return r;
 }
 
@@ -429,6 +467,7 @@ int report_statistics(json_t *statistics, FILE *out, const char **ret_missing)
 		.writes = table_new(writes_columns, ARRAY_SIZE(writes_columns)),
 		.discarded = table_new(discarded_columns, ARRAY_SIZE(discarded_columns)),
 		.rollover = table_new(rollover_columns, ARRAY_SIZE(rollover_columns)),
+		.nic = table_new(nic_columns, ARRAY_SIZE(nic_columns)),
 	};
 	struct reader reader = { NULL };
 	uint64_t time_ns = read_count(&reader, statistics, "time_ns");
@@ -443,6 +482,7 @@ int report_statistics(json_t *statistics, FILE *out, const char **ret_missing)
 	table_free(tables.writes);
 	table_free(tables.discarded);
 	table_free(tables.rollover);
+	table_free(tables.nic);
 	return r;
 }
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/capture.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
+#include "daemon/messages.h"
 #include "daemon/paths.h"
 #include "daemon/privileges.h"
 #include "fancap/planner.h"
@@ -23,6 +26,12 @@ static void fill_settings(const struct config *config, const struct config_inter
 	ret->snaplen = interface->snaplen;
 	snprintf(ret->filter, sizeof(ret->filter), "%s",
 		 interface->filter != NULL ? interface->filter : "");
+}
+
+void capture_rename(struct capture *capture, const char *name)
+{
+	snprintf(capture->device, sizeof(capture->device), "%s", name);
+	snprintf(capture->settings.device, sizeof(capture->settings.device), "%s", name);
 }
 
 /* Workers make the folders they need; that they will be able to is better known now. */
@@ -156,7 +165,7 @@ static int open_group(struct capture *capture, struct fancap_error *err)
 /* Sockets are told too, or the device's stamps would go by unseen. */
 static int enable_hardware_timestamps(const struct capture *capture, struct fancap_error *err)
 {
-	int r = fancap_timestamp_device_enable(capture->config->name, err);
+	int r = fancap_timestamp_device_enable(capture->device, err);
 
 	for (unsigned i = 0; r == 0 && i < capture->group.members; i++) {
 		r = fancap_timestamp_socket_hardware(capture->group.fds[i], true);
@@ -203,6 +212,15 @@ static int open_timestamps(struct capture *capture, struct fancap_error *err)
 	case CONFIG_TIMESTAMPS_HARDWARE: return open_hardware_timestamps(capture, err);
 	}
 	return 0;
+}
+
+/* The kernel takes a socket off a device that is deleted, and forgets which it was. */
+static bool is_bound(int fd, int ifindex)
+{
+	struct sockaddr_ll address;
+	socklen_t len = sizeof(address);
+
+	return getsockname(fd, (struct sockaddr *)&address, &len) == 0 && address.sll_ifindex == ifindex;
 }
 
 /* --- rings that outlive us -------------------------------------------------------------------------------------- */
@@ -341,10 +359,8 @@ void capture_store(const struct capture *capture)
 	}
 }
 
-static int open_group_or_go_on(struct capture *capture, struct store *store, struct fancap_error *err)
+static int new_rings(struct capture *capture, struct fancap_error *err)
 {
-	int r;
-
 	capture->rings = calloc(capture->config->workers, sizeof(*capture->rings));
 	if (capture->rings == NULL) {
 		fancap_error_set(err, "%s: out of memory", capture->config->name);
@@ -352,7 +368,16 @@ static int open_group_or_go_on(struct capture *capture, struct store *store, str
 	}
 	for (unsigned i = 0; i < capture->config->workers; i++)
 		capture->rings[i].ledger_fd = -1;
-	r = take_over(capture, store);
+	return 0;
+}
+
+static int open_group_or_go_on(struct capture *capture, struct store *store, struct fancap_error *err)
+{
+	int r = new_rings(capture, err);
+
+	if (r < 0)
+		return r;
+	r = store != NULL ? take_over(capture, store) : 0;
 	if (r != 0)
 		return r < 0 ? r : 0;
 	r = open_group(capture, err);
@@ -366,63 +391,270 @@ static int open_group_or_go_on(struct capture *capture, struct store *store, str
 	return r;
 }
 
+/* --- devices that come and go ---------------------------------------------------------------------------------- */
+
+/* Groups, rings and ledgers only. What is half made is fine. */
+static void free_rings(struct capture *capture)
+{
+	fancap_group_close(&capture->group);
+	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++) {
+		ledger_unmap(capture->rings[i].ledger);
+		if (capture->rings[i].ledger_fd >= 0)
+			close(capture->rings[i].ledger_fd);
+	}
+	free(capture->rings);
+	capture->rings = NULL;
+	capture->taken_over = false;
+	capture->hardware_timestamps = false;
+	capture->gone = false;
+}
+
+/* Whether the store has rings of a device that is not the one of the configured name, or is no more. */
+static bool stored_is_of_another(const struct capture *capture, const struct store *store)
+{
+	const struct store_ring *stored = find_stored(store, capture->config->name, 0);
+
+	return stored != NULL && (ledger_ring(stored->ledger)->ifindex != (uint32_t)capture->link.ifindex ||
+				  !is_bound(stored->ring_fd, capture->link.ifindex));
+}
+
+/*
+ * The device went, or lost its name, while nobody ran: drain what is in its rings. @return 1 that is to be done, 0 they
+ * are not as we would have made them, -errno
+ */
+static int drain_stored(struct capture *capture, struct store *store, struct fancap_error *err)
+{
+	const struct ledger_ring *ring = ledger_ring(find_stored(store, capture->config->name, 0)->ledger);
+	const struct fancap_link link = capture->link;
+	int r;
+
+	capture->link = (struct fancap_link){
+		.ifindex = (int)ring->ifindex,
+		.linktype = ring->linktype,
+		.type = ring->linktype == FANCAP_LINKTYPE_LINUX_SLL2 ? FANCAP_DGRAM : FANCAP_RAW,
+		.reserve_bytes = (uint16_t)ring->reserve_bytes,
+	};
+	r = open_geometry(capture, err);
+	if (r == 0)
+		r = new_rings(capture, err);
+	if (r == 0)
+		r = take_over(capture, store);
+	if (r == 1) {
+		capture->gone = true;
+		capture_gate_close(capture);
+		return 1;
+	}
+	free_rings(capture);
+	capture->link = link;
+	return r;
+}
+
+static int query_link(struct capture *capture, struct fancap_error *err)
+{
+	struct fancap_error why;
+	int r = fancap_link_query(capture->config->name, &capture->link, &why);
+
+	if (r < 0)
+		fancap_error_set(err, "%s: %s", capture->config->name, why.text);
+	return r;
+}
+
+/*
+ * All that takes the device, with the gate closed; or what the store has of it. On failure there is nothing.
+ *
+ * @param store NULL: none
+ */
+static int open_device(struct capture *capture, struct store *store, struct fancap_error *err)
+{
+	struct fancap_link now = {0};
+	int r, again;
+
+	capture_rename(capture, capture->config->name);
+	r = query_link(capture, err);
+	if ((r == 0 || (r == -ENODEV && capture->config->on_missing == CONFIG_MISSING_WAIT)) && store != NULL &&
+	    stored_is_of_another(capture, store)) {
+		int drained = drain_stored(capture, store, err);
+
+		if (drained != 0)
+			return drained < 0 ? drained : 0;
+	}
+	if (r == 0)
+		r = open_geometry(capture, err);
+	if (r == 0)
+		r = open_group_or_go_on(capture, store, err);
+	if (r == 0)
+		return 0;
+	free_rings(capture);
+	/* Gone in between, it is what failed, whichever step that was. */
+	again = fancap_link_query(capture->config->name, &now, NULL);
+	return again == -ENODEV || (again == 0 && now.ifindex != capture->link.ifindex) ? -ENODEV : r;
+}
+
 int capture_open(const struct config *config, const struct config_interface *interface, struct store *store,
 		 struct capture *ret, struct fancap_error *err)
 {
 	struct capture capture = {.config = interface};
-	struct fancap_error why;
+	const struct log_context about = {interface->name, -1};
 	int r;
 
-	r = fancap_link_query(interface->name, &capture.link, &why);
-	if (r < 0) {
-		fancap_error_set(err, "%s: %s", interface->name, why.text);
-		return r;
-	}
-	if (!capture.link.up)
-		log_printf(LOG_WARNING, NULL, &(struct log_context){interface->name, -1},
-			   "the interface is down; packets are recorded when it comes up");
 	fill_settings(config, interface, &capture.settings);
+	capture.past = calloc(interface->workers, sizeof(*capture.past));
+	if (capture.past == NULL) {
+		fancap_error_set(err, "%s: out of memory", interface->name);
+		return -ENOMEM;
+	}
 	r = check_cpus(interface, err);
 	if (r == 0)
 		r = open_folders(config, &capture, err);
 	if (r == 0)
-		r = open_geometry(&capture, err);
-	if (r == 0)
-		r = open_group_or_go_on(&capture, store, err);
+		r = open_device(&capture, store, err);
+	if (r == -ENODEV && interface->on_missing == CONFIG_MISSING_WAIT) {
+		log_printf(LOG_WARNING, MESSAGE_LINK_MISSING, &about, "no such interface; waiting for it");
+		r = 0;
+	} else if (r == 0 && !capture.gone && !capture.link.up) {
+		log_printf(LOG_WARNING, MESSAGE_LINK_DOWN, &about,
+			   "the interface is down; packets are recorded when it comes up");
+	}
 	if (r < 0) {
 		capture_close(&capture);
 		return r;
 	}
+	capture.up = capture.link.up;
 	*ret = capture;
 	return 0;
 }
 
-int capture_filter_compile(const struct capture *capture, const struct config_interface *interface,
+static struct capture *latest_of(struct capture *capture)
+{
+	return capture->next != NULL ? capture->next : capture;
+}
+
+struct capture *capture_device(struct capture *capture)
+{
+	struct capture *latest = latest_of(capture);
+
+	return capture_has_rings(latest) && !latest->gone && is_bound(latest->group.fds[0], latest->link.ifindex) ? latest : NULL;
+}
+
+bool capture_is_lost(struct capture *capture)
+{
+	const struct capture *latest = latest_of(capture);
+
+	return capture_has_rings(latest) && !latest->gone && !is_bound(latest->group.fds[0], latest->link.ifindex);
+}
+
+bool capture_has_rings(const struct capture *capture)
+{
+	return capture->group.members > 0;
+}
+
+static int attach_next(struct capture *capture, struct fancap_error *err)
+{
+	struct capture *next = calloc(1, sizeof(*next));
+	int r = -ENOMEM;
+
+	if (next != NULL) {
+		next->config = capture->config;
+		r = open_device(next, NULL, err);
+	} else {
+		fancap_error_set(err, "%s: out of memory", capture->config->name);
+	}
+	if (r < 0)
+		free(next);
+	else
+		capture->next = next;
+	return r;
+}
+
+static int attach_filter(struct capture *capture, const struct fancap_filter *filter, struct fancap_error *err)
+{
+	const struct capture *device = capture_device(capture);
+	struct fancap_error why;
+	int r = device != NULL ? fancap_group_gate_open(&device->group, filter, &why) : 0;
+
+	if (r < 0)
+		fancap_error_set(err, "%s: %s", capture->config->name, why.text);
+	return r;
+}
+
+/* Of a device that was attached just now. Before its gate is open there is nothing in its rings. */
+static void forget_device(struct capture *capture)
+{
+	if (capture->next == NULL) {
+		free_rings(capture);
+		return;
+	}
+	free_rings(capture->next);
+	free(capture->next);
+	capture->next = NULL;
+}
+
+int capture_attach(struct capture *capture, struct fancap_error *err)
+{
+	struct fancap_filter filter;
+	int r;
+
+	if (capture->next != NULL)
+		return -EBUSY;
+	r = capture_has_rings(capture) ? attach_next(capture, err) : open_device(capture, NULL, err);
+	if (r < 0)
+		return r;
+	capture_rename(capture, capture->config->name);
+	capture->up = latest_of(capture)->link.up;
+	r = capture_filter_compile(capture, capture->config, &filter, err);
+	if (r < 0) {
+		forget_device(capture);
+		return r;
+	}
+	r = attach_filter(capture, &filter, err);
+	fancap_filter_done(&filter);
+	if (r < 0) {
+		/* Some sockets have their filter: what they let in is drained, as if the device had gone. */
+		capture_gate_close(capture);
+		capture_detach(capture);
+	}
+	/* Names in the store are of one set of rings: the next one's turn comes when this one's are free. */
+	if (capture->next == NULL)
+		capture_store(capture);
+	return r;
+}
+
+void capture_detach(struct capture *capture)
+{
+	latest_of(capture)->gone = true;
+	capture->up = false;
+	capture->has_nic = false;
+}
+
+/* --- filters ----------------------------------------------------------------------------------------------------- */
+
+int capture_filter_compile(struct capture *capture, const struct config_interface *interface,
 			   struct fancap_filter *ret, struct fancap_error *err)
 {
+	const struct capture *device = capture_device(capture);
 	struct fancap_error why;
 	int r;
 
-	r = fancap_filter_compile(interface->filter, (int)capture->link.linktype, interface->snaplen,
-				  interface->name, ret, &why);
+	*ret = (struct fancap_filter){0};
+	if (device == NULL)
+		return 0;
+	r = fancap_filter_compile(interface->filter, (int)device->link.linktype, interface->snaplen,
+				  capture->device, ret, &why);
 	if (r < 0)
 		fancap_error_set(err, "%s: filter \"%s\": %s", interface->name,
 				 interface->filter != NULL ? interface->filter : "", why.text);
 	return r;
 }
 
-int capture_gate_open(const struct capture *capture, struct fancap_error *err)
+int capture_gate_open(struct capture *capture, struct fancap_error *err)
 {
 	struct fancap_filter filter;
-	struct fancap_error why;
 	int r;
 
 	r = capture_filter_compile(capture, capture->config, &filter, err);
 	if (r < 0)
-		return r;
-	r = fancap_group_gate_open(&capture->group, &filter, &why);
-	if (r < 0)
-		fancap_error_set(err, "%s: %s", capture->config->name, why.text);
+		return capture_device(capture) != NULL ? r : -ENODEV;
+	r = attach_filter(capture, &filter, err);
 	fancap_filter_done(&filter);
 	return r;
 }
@@ -434,24 +666,27 @@ void capture_gate_close(const struct capture *capture)
 	if (r < 0)
 		log_printf(LOG_ERR, NULL, &(struct log_context){capture->config->name, -1},
 			   "cannot close the gate: %s", strerror(-r));
+	if (capture->next != NULL)
+		capture_gate_close(capture->next);
 }
 
 int capture_apply(struct capture *capture, const struct config *config,
 		  const struct config_interface *interface, const struct fancap_filter *filter,
 		  struct fancap_error *err)
 {
-	struct fancap_error why;
 	int r;
 
 	/* In any case: the old configuration is about to go. */
 	capture->config = interface;
-	r = fancap_group_gate_open(&capture->group, filter, &why);
-	if (r < 0)
-		fancap_error_set(err, "%s: %s", interface->name, why.text);
-	else
+	if (capture->next != NULL)
+		capture->next->config = interface;
+	r = attach_filter(capture, filter, err);
+	if (r == 0)
 		fill_settings(config, interface, &capture->settings);
 	return r;
 }
+
+/* --- counting ---------------------------------------------------------------------------------------------------- */
 
 void capture_read_kernel(struct capture *capture, unsigned worker)
 {
@@ -512,30 +747,93 @@ static void count_recorded(const struct ledger_commit *commit, struct statistics
 	counters->write_max_ns = commit->write_max_ns;
 }
 
-void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
+/* Of the rings as they are, without those of before and after. */
+static void count_rings(struct capture *capture, unsigned worker, struct statistics_counters *counters)
 {
 	struct capture_ring *ring = &capture->rings[worker];
-	const struct ledger_writer writer = ledger_writer(ring->ledger);
-	struct statistics_counters *counters = &ret->counters;
 	struct fancap_stats kernel;
 	struct ledger_commit commit;
 
 	ledger_read(ring->ledger, &commit);
 	capture_read_kernel(capture, worker);
-	ret->worker = worker;
-	ret->cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[worker] : -1;
-	ret->ring_blocks = capture->geometry.req.tp_block_nr;
-	ret->ring_blocks_used = ledger_blocks_held(ring->ledger);
-	ret->ring_blocks_used_max = ledger_blocks_used_max(ring->ledger);
-	ret->io_uring = writer.io_uring;
-	ret->has_file = writer.folder != LEDGER_NO_FOLDER;
-	ret->direct_io = writer.o_direct;
 	ledger_kernel(ring->ledger, &kernel);
 	counters->packets_seen = kernel.packets;
 	counters->packets_dropped = kernel.drops;
 	counters->ring_freezes = kernel.freezes;
 	count_rollovers(capture, worker, counters);
 	count_recorded(&commit, counters);
+}
+
+static void add_rings(struct capture *capture, unsigned worker, struct statistics_worker *ret)
+{
+	const struct ledger *ledger = capture->rings[worker].ledger;
+	const struct ledger_writer writer = ledger_writer(ledger);
+	struct statistics_counters counters = {0};
+	unsigned used_max = ledger_blocks_used_max(ledger);
+
+	count_rings(capture, worker, &counters);
+	statistics_counters_add(&ret->counters, &counters);
+	ret->ring_blocks += capture->geometry.req.tp_block_nr;
+	ret->ring_blocks_used += ledger_blocks_held(ledger);
+	if (used_max > ret->ring_blocks_used_max)
+		ret->ring_blocks_used_max = used_max;
+	ret->io_uring |= writer.io_uring;
+	ret->has_file |= writer.folder != LEDGER_NO_FOLDER;
+	ret->direct_io |= writer.o_direct;
+}
+
+void capture_count(struct capture *capture, unsigned worker, struct statistics_worker *ret)
+{
+	*ret = (struct statistics_worker){
+		.worker = worker,
+		.state = ret->state,
+		.pid = ret->pid,
+		.cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[worker] : -1,
+		.counters = capture->past[worker],
+	};
+	if (capture_has_rings(capture))
+		add_rings(capture, worker, ret);
+	if (capture->next != NULL)
+		add_rings(capture->next, worker, ret);
+}
+
+static bool is_empty(struct capture *capture)
+{
+	uint64_t delivered = 0;
+
+	capture_read_kernel_all(capture);
+	for (unsigned i = 0; i < capture->group.members; i++)
+		delivered += capture_delivered(capture, i);
+	return delivered == 0;
+}
+
+void capture_advance(struct capture *capture)
+{
+	struct capture *next = capture->next;
+
+	for (unsigned i = 0; i < capture->group.members; i++) {
+		struct statistics_counters counters = {0};
+
+		count_rings(capture, i, &counters);
+		statistics_counters_add(&capture->past[i], &counters);
+		store_remove(capture->config->name, i);
+	}
+	free_rings(capture);
+	if (next == NULL)
+		return;
+	capture->link = next->link;
+	capture->geometry = next->geometry;
+	capture->group = next->group;
+	capture->rings = next->rings;
+	capture->hardware_timestamps = next->hardware_timestamps;
+	capture->gone = next->gone;
+	capture->next = NULL;
+	free(next);
+	/* It went as it came: there is no work in it. */
+	if (capture->gone && is_empty(capture))
+		capture_advance(capture);
+	else
+		capture_store(capture);
 }
 
 uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)
@@ -560,13 +858,13 @@ uint64_t capture_stall_ns(const struct capture *capture, uint32_t packet_bytes)
 
 void capture_close(struct capture *capture)
 {
-	fancap_group_close(&capture->group);
-	for (unsigned i = 0; capture->rings != NULL && i < capture->config->workers; i++) {
-		ledger_unmap(capture->rings[i].ledger);
-		if (capture->rings[i].ledger_fd >= 0)
-			close(capture->rings[i].ledger_fd);
-	}
-	free(capture->rings);
+	if (capture->config == NULL)
+		return;
+	if (capture->next != NULL)
+		free_rings(capture->next);
+	free(capture->next);
+	free_rings(capture);
+	free(capture->past);
 	for (size_t i = 0; i < capture->n_folders; i++)
 		free(capture->folders[i]);
 	free(capture->folders);

@@ -95,14 +95,18 @@ static const struct process_type worker_type = {
 int child_init(struct child *child, const struct child_owner *owner, struct capture *capture,
 	       unsigned worker)
 {
+	int r;
+
 	*child = (struct child){
 		.owner = owner,
 		.capture = capture,
 		.worker = worker,
-		.restarts_before = ledger_restarts(capture->rings[worker].ledger),
+		.restarts_before = capture_has_rings(capture) ? ledger_restarts(capture->rings[worker].ledger) : 0,
 	};
-	return process_init(&child->process, &worker_type, owner->base,
-			    &(struct log_context){capture->config->name, (int)worker});
+	r = process_init(&child->process, &worker_type, owner->base,
+			 &(struct log_context){capture->config->name, (int)worker});
+	child->process.finished = true; /* until it is started */
+	return r;
 }
 
 void child_reaped(struct child *child, int status)
@@ -121,7 +125,8 @@ bool child_check(struct child *child)
 	const struct process *process = &child->process;
 	uint64_t now = clock_monotonic_ns(), since = process->started_ns, limit = START_MAX_NS;
 
-	if (process->pid == 0 || process->ordered)
+	/* When everything stops, who is late is killed in the end; who drains the rings of a device that has gone is not. */
+	if (process->pid == 0 || (process->ordered && !child->capture->gone))
 		return true;
 	if (process->ready) {
 		uint64_t beat = ledger_heartbeat_ns(child->capture->rings[child->worker].ledger);

@@ -22,6 +22,11 @@ enum config_timestamps {
 	CONFIG_TIMESTAMPS_HARDWARE, ///< by the device
 };
 
+enum config_missing {
+	CONFIG_MISSING_WAIT,
+	CONFIG_MISSING_FAIL,
+};
+
 enum config_fallback {
 	CONFIG_FALLBACK_WARN,
 	CONFIG_FALLBACK_FAIL,
@@ -46,6 +51,7 @@ enum config_compress {
 /** One `interfaces:` entry, with every default filled in. Its address is stable for the config's life. */
 struct config_interface {
 	const char *name;
+	enum config_missing on_missing; ///< when there is no such device at the start
 	unsigned workers; ///< >= 1; `auto` is resolved: one per entry of cpus, else per usable CPU, 16 at most
 	struct {
 		enum fancap_fanout_mode mode;

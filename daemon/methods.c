@@ -137,6 +137,32 @@ static json_t *worker_pack(const struct statistics_worker *w)
 	return with_counters(object, &w->counters);
 }
 
+/* null for what only a device has. */
+static json_t *number_or_null(bool has, json_int_t number)
+{
+	return has ? json_integer(number) : json_null();
+}
+
+static json_t *device_name_pack(const struct statistics_interface *iface)
+{
+	return iface->device ? varlink_text(iface->device) : json_null();
+}
+
+static json_t *nic_pack(const struct statistics_interface *iface)
+{
+	const struct link_counters *nic = &iface->nic;
+
+	if (!iface->has_nic)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "rx_packets", varlink_count(nic->rx_packets),
+			 "rx_errors", varlink_count(nic->rx_errors),
+			 "rx_dropped", varlink_count(nic->rx_dropped),
+			 "rx_missed", varlink_count(nic->rx_missed),
+			 "rx_fifo", varlink_count(nic->rx_fifo),
+			 "rx_nohandler", varlink_count(nic->rx_nohandler));
+}
+
 static json_t *interface_pack(const struct statistics_interface *iface)
 {
 	json_t *workers = json_array();
@@ -146,12 +172,15 @@ static json_t *interface_pack(const struct statistics_interface *iface)
 	for (size_t i = 0; i < iface->n_workers; i++)
 		r |= json_array_append_new(workers, worker_pack(&iface->workers[i]));
 
-	object = json_pack("{s:o, s:I, s:I, s:s, s:o}",
+	object = json_pack("{s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o}",
 			   "interface", varlink_text(iface->name),
-			   "ifindex", (json_int_t)iface->ifindex,
-			   "fanout_id", (json_int_t)iface->fanout_id,
+			   "device", device_name_pack(iface),
+			   "state", interface_state_name(iface->state),
+			   "ifindex", number_or_null(iface->device, iface->ifindex),
+			   "fanout_id", number_or_null(iface->device, iface->fanout_id),
 			   "fanout_mode", iface->fanout_mode,
-			   "flow_balance", iface->flow_balance > 0 ? json_real(iface->flow_balance) : json_null());
+			   "flow_balance", iface->flow_balance > 0 ? json_real(iface->flow_balance) : json_null(),
+			   "nic", nic_pack(iface));
 	object = with_counters(object, &iface->counters);
 	r |= json_object_set_new(object, "workers", workers);
 	if (r == 0)
@@ -220,21 +249,13 @@ static size_t workers_running(const struct statistics_interface *iface)
 	return n;
 }
 
-static const char *interface_state(const struct statistics_interface *iface)
-{
-	size_t running = workers_running(iface);
-
-	if (!running)
-		return "stopped";
-	return running < iface->n_workers ? "degraded" : "running";
-}
-
 static json_t *interface_status_pack(const struct statistics_interface *iface)
 {
-	return json_pack("{s:o, s:I, s:s, s:I, s:I, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:o}",
 			 "interface", varlink_text(iface->name),
-			 "ifindex", (json_int_t)iface->ifindex,
-			 "state", interface_state(iface),
+			 "device", device_name_pack(iface),
+			 "state", interface_state_name(iface->state),
+			 "ifindex", number_or_null(iface->device, iface->ifindex),
 			 "workers", (json_int_t)iface->n_workers,
 			 "workers_running", (json_int_t)workers_running(iface),
 			 "packets_seen", varlink_count(iface->counters.packets_seen),

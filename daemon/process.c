@@ -115,6 +115,7 @@ int process_start(struct process *process)
 	int fds[2], r;
 	pid_t pid;
 
+	process->finished = false;
 	r = channel_pair(fds);
 	if (r < 0)
 		return r;

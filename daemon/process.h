@@ -34,7 +34,7 @@ struct process {
 	int channel_fd;
 	bool ready;
 	bool ordered;  ///< to leave: set by who told it to
-	bool finished; ///< it left as ordered
+	bool finished; ///< it left as ordered; an owner may say so of one that is not to be started yet
 	uint64_t restarts;
 	uint64_t started_ns; ///< CLOCK_MONOTONIC
 	unsigned backoff_ms; ///< the next wait

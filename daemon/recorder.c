@@ -187,14 +187,22 @@ static int segment_open_named(struct recorder *rec, uint64_t start_ns, unsigned 
 	return r;
 }
 
-/* Of what the header says: a successor may have been told other settings. FNV-1a. */
+/* With its end, so that no two texts in a row are like two others. FNV-1a. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+	do
+		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	while (*text++ != '\0');
+	return hash;
+}
+
+/* Of what the header says: a successor may have been told other settings. */
 static uint64_t header_fingerprint(const struct recorder_settings *settings)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ settings->snaplen;
 
-	for (const char *p = settings->filter; *p != '\0'; p++)
-		hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
-	return hash;
+	hash = hash_text(hash, settings->device);
+	return hash_text(hash, settings->filter);
 }
 
 static void put_headers(struct recorder *rec)
@@ -206,7 +214,7 @@ static void put_headers(struct recorder *rec)
 	const struct fancap_pcapng_interface interface = {
 		.linktype = rec->params.linktype,
 		.snaplen = rec->settings.snaplen,
-		.name = rec->params.interface,
+		.name = rec->settings.device,
 		.filter = rec->settings.filter,
 		.os = rec->os,
 	};
@@ -825,7 +833,8 @@ void recorder_check(struct recorder *rec)
 void recorder_configure(struct recorder *rec, const struct recorder_settings *settings)
 {
 	bool header_changes = settings->snaplen != rec->settings.snaplen ||
-			      strcmp(settings->filter, rec->settings.filter) != 0;
+			      strcmp(settings->filter, rec->settings.filter) != 0 ||
+			      strcmp(settings->device, rec->settings.device) != 0;
 
 	if (header_changes || settings->rotate_interval_ns != rec->settings.rotate_interval_ns)
 		recorder_rotate(rec);

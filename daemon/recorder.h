@@ -16,13 +16,14 @@ struct recorder_settings {
 	uint64_t rotate_interval_ns; ///< 0: not by time
 	uint32_t snaplen;	     ///< bytes
 	char filter[4096];	     ///< if_filter, "": none
+	char device[16];	     ///< if_name: what the interface is called now
 };
 
 /** What does not. Texts are borrowed. */
 struct recorder_params {
 	const char *const *folders; ///< absolute, the interface's own, one for each directory (disk)
 	unsigned n_folders;	    ///< >= 1: the worker's own is folders[worker % n_folders], others stand in for it
-	const char *interface;
+	const char *interface;	    ///< as configured: what files are named after
 	unsigned worker;
 	uint16_t linktype; ///< LINKTYPE_ value
 	uint64_t settle_ns; ///< how long after a rotation is due a packet of before may still come out of the ring

@@ -150,7 +150,7 @@ static bool needs_restart(const struct config *old, const struct config *new, ch
 }
 
 /* All filters are compiled before the first is attached. */
-static int compile_all(const struct config *config, const struct capture *captures, size_t n,
+static int compile_all(const struct config *config, struct capture *captures, size_t n,
 		       struct fancap_filter *filters, struct reload_report *report)
 {
 	struct fancap_error err;

@@ -15,6 +15,14 @@ static const char *const worker_states[] = {
 	[WORKER_RUNNING] = "running",
 	[WORKER_RESTARTING] = "restarting",
 	[WORKER_DEGRADED] = "degraded",
+	[WORKER_WAITING] = "waiting",
+};
+
+static const char *const interface_states[] = {
+	[INTERFACE_UP] = "up",
+	[INTERFACE_DEGRADED] = "degraded",
+	[INTERFACE_DOWN] = "down",
+	[INTERFACE_MISSING] = "missing",
 };
 
 const char *discard_reason_name(enum discard_reason reason)
@@ -25,6 +33,11 @@ const char *discard_reason_name(enum discard_reason reason)
 const char *worker_state_name(enum worker_state state)
 {
 	return worker_states[state];
+}
+
+const char *interface_state_name(enum interface_state state)
+{
+	return interface_states[state];
 }
 
 struct statistics *statistics_new(size_t n_interfaces)
@@ -91,7 +104,7 @@ static void counters_mean(struct statistics_counters *c)
 	c->write_mean_ns = c->writes > 0 ? c->write_ns / c->writes : 0;
 }
 
-static void counters_add(struct statistics_counters *sum, const struct statistics_counters *c)
+void statistics_counters_add(struct statistics_counters *sum, const struct statistics_counters *c)
 {
 	sum->packets_seen += c->packets_seen;
 	sum->packets_dropped += c->packets_dropped;
@@ -136,13 +149,15 @@ void statistics_sum(struct statistics *stats)
 
 		interface->counters = (struct statistics_counters){ 0 };
 		for (size_t w = 0; w < interface->n_workers; w++) {
+			if (interface->state == INTERFACE_UP && interface->workers[w].state != WORKER_RUNNING)
+				interface->state = INTERFACE_DEGRADED;
 			counters_derive(&interface->workers[w].counters);
 			counters_mean(&interface->workers[w].counters);
-			counters_add(&interface->counters, &interface->workers[w].counters);
+			statistics_counters_add(&interface->counters, &interface->workers[w].counters);
 		}
 		counters_mean(&interface->counters);
 		interface->flow_balance = flow_balance(interface);
-		counters_add(&stats->total, &interface->counters);
+		statistics_counters_add(&stats->total, &interface->counters);
 	}
 	counters_mean(&stats->total);
 }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "common/percent.h"
+#include "daemon/links.h"
 
 /** Why packets that reached a worker are in no file. */
 enum discard_reason {
@@ -56,14 +57,25 @@ enum worker_state {
 	WORKER_RUNNING,
 	WORKER_RESTARTING, ///< dead, its replacement waits for its backoff
 	WORKER_DEGRADED,   ///< dies again and again, or hangs
+	WORKER_WAITING,	   ///< for its interface
 };
 
 const char *worker_state_name(enum worker_state state);
 
+/** The first that is true, from below. */
+enum interface_state {
+	INTERFACE_UP,
+	INTERFACE_DEGRADED, ///< a worker is being replaced; its ring goes on filling
+	INTERFACE_DOWN,	    ///< nothing can arrive: taken down, or no carrier
+	INTERFACE_MISSING,  ///< no such device; captured when it comes
+};
+
+const char *interface_state_name(enum interface_state state);
+
 struct statistics_worker {
 	unsigned worker; ///< from 0
 	enum worker_state state;
-	pid_t pid;   ///< 0 while restarting
+	pid_t pid;   ///< 0 while restarting or waiting
 	int cpu;     ///< the CPU it is pinned to, or -1
 	unsigned ring_blocks;	   ///< of its ring
 	unsigned ring_blocks_used; ///< of these, how many it has taken and not handed back, now
@@ -75,12 +87,16 @@ struct statistics_worker {
 };
 
 struct statistics_interface {
-	const char *name;
-	int ifindex;
+	const char *name;   ///< as configured
+	const char *device; ///< its name now, NULL: missing
+	enum interface_state state; ///< but for DEGRADED, which statistics_sum() finds
+	int ifindex;	    ///< 0: missing
 	unsigned fanout_id;
 	const char *fanout_mode; ///< "hash", ...
 	double flow_balance; ///< packets_seen of the busiest worker over the mean: 1 (even) to n_workers; 0: none seen
 	struct statistics_counters counters;
+	bool has_nic;
+	struct link_counters nic; ///< a second old at most
 	struct statistics_worker *workers;
 	size_t n_workers;
 };
@@ -103,6 +119,9 @@ struct statistics {
  */
 struct statistics *statistics_new(size_t n_interfaces);
 
+/** Add counters up; what is derived too. */
+void statistics_counters_add(struct statistics_counters *sum, const struct statistics_counters *c);
+
 /** Give an interface its workers: numbered from 0, running, not pinned, all counters 0. @return 0 or -ENOMEM */
 int statistics_interface_alloc(struct statistics_interface *interface, size_t n_workers);
 
@@ -110,7 +129,8 @@ void statistics_free(struct statistics *stats);
 
 /**
  * Fill in what follows from the rest: per worker delivered, discarded and in_ring from seen, dropped, written and
- * discarded_by_reason; the mean of writes; sums (but the maximum of maxima) per interface and in total; flow balance.
+ * discarded_by_reason; the mean of writes; sums (but the maximum of maxima) per interface and in total; flow balance;
+ * whether an interface that is up is degraded.
  *
  * The identities hold if the worker's counters were read before the kernel's. More written and discarded than delivered
  * would be a bug of ours: packets_in_ring is 0 then, and the figures show it.

@@ -18,6 +18,7 @@
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/notify.h"
+#include "daemon/presence.h"
 #include "daemon/reload.h"
 #include "daemon/rotation.h"
 #include "daemon/storage.h"
@@ -52,6 +53,7 @@ struct supervisor {
 	struct rotations rotations;
 	struct storage storage;
 	struct storage_status storage_status; /* as last asked for */
+	struct presence *presence;
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
 	uint64_t started_ns;
@@ -74,21 +76,30 @@ static void count_interface(struct supervisor *sup, size_t index, size_t first_c
 			    struct statistics_interface *ret)
 {
 	struct capture *capture = &sup->captures[index];
+	const struct capture *device = capture_device(capture);
 
 	ret->name = capture->config->name;
-	ret->ifindex = capture->link.ifindex;
-	ret->fanout_id = capture->group.id;
+	ret->state = device == NULL ? INTERFACE_MISSING : capture->up ? INTERFACE_UP : INTERFACE_DOWN;
+	ret->device = device != NULL ? capture->device : NULL;
+	ret->ifindex = device != NULL ? device->link.ifindex : 0;
+	ret->fanout_id = device != NULL ? device->group.id : 0;
+	ret->has_nic = capture->has_nic;
+	ret->nic = capture->nic;
 	ret->fanout_mode = fancap_fanout_mode_name(capture->config->fanout.mode);
 	for (unsigned i = 0; i < ret->n_workers; i++) {
 		const struct child *child = &sup->children[first_child + i];
 
 		capture_count(capture, i, &ret->workers[i]);
 		ret->workers[i].counters.worker_restarts = child->restarts_before + child->process.restarts;
-		ledger_set_restarts(capture->rings[i].ledger, ret->workers[i].counters.worker_restarts);
+		if (capture_has_rings(capture))
+			ledger_set_restarts(capture->rings[i].ledger, ret->workers[i].counters.worker_restarts);
 		ret->workers[i].pid = child->process.pid;
-		ret->workers[i].state = process_is_degraded(&child->process) ? WORKER_DEGRADED
-					: child->process.pid != 0	     ? WORKER_RUNNING
-									     : WORKER_RESTARTING;
+		if (child->process.pid == 0 && child->process.finished)
+			ret->workers[i].state = WORKER_WAITING;
+		else if (process_is_degraded(&child->process))
+			ret->workers[i].state = WORKER_DEGRADED;
+		else
+			ret->workers[i].state = child->process.pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
 	}
 }
 
@@ -98,8 +109,11 @@ static uint64_t capturing_since(const struct supervisor *sup)
 	uint64_t since_ns = sup->started_ns;
 
 	for (size_t i = 0; i < sup->n_captures; i++) {
-		uint64_t created_ns = ledger_ring(sup->captures[i].rings[0].ledger)->created_ns;
+		uint64_t created_ns;
 
+		if (!capture_has_rings(&sup->captures[i]))
+			continue;
+		created_ns = ledger_ring(sup->captures[i].rings[0].ledger)->created_ns;
 		if (created_ns < since_ns)
 			since_ns = created_ns;
 	}
@@ -117,12 +131,14 @@ static struct statistics *snapshot(void *arg)
 	stats->time_ns = clock_realtime_ns();
 	stats->started_ns = capturing_since(sup);
 	for (size_t i = 0; i < sup->n_captures; i++) {
-		if (statistics_interface_alloc(&stats->interfaces[i], sup->captures[i].group.members) < 0) {
+		const unsigned workers = sup->captures[i].config->workers;
+
+		if (statistics_interface_alloc(&stats->interfaces[i], workers) < 0) {
 			statistics_free(stats);
 			return NULL;
 		}
 		count_interface(sup, i, child, &stats->interfaces[i]);
-		child += sup->captures[i].group.members;
+		child += workers;
 	}
 	statistics_sum(stats);
 	return stats;
@@ -162,8 +178,28 @@ static void log_drops(struct supervisor *sup, const struct statistics_counters *
 	sup->drops_logged = total->packets_dropped;
 }
 
+/* " (1 down, 2 missing)", "" if all are well. */
+static const char *describe_trouble(const struct statistics *stats, char *ret, size_t size)
+{
+	size_t down = 0, missing = 0;
+
+	for (size_t i = 0; i < stats->n_interfaces; i++) {
+		down += stats->interfaces[i].state == INTERFACE_DOWN;
+		missing += stats->interfaces[i].state == INTERFACE_MISSING;
+	}
+	if (down > 0 && missing > 0)
+		snprintf(ret, size, " (%zu down, %zu missing)", down, missing);
+	else if (down > 0 || missing > 0)
+		snprintf(ret, size, " (%zu %s)", down + missing, down > 0 ? "down" : "missing");
+	else
+		ret[0] = '\0';
+	return ret;
+}
+
 static struct ledger_writer writer_of(const struct child *child)
 {
+	if (!capture_has_rings(child->capture))
+		return (struct ledger_writer){.folder = LEDGER_NO_FOLDER};
 	return ledger_writer(child->capture->rings[child->worker].ledger);
 }
 
@@ -199,6 +235,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
 	struct statistics *stats = snapshot(sup);
+	char trouble[64];
 
 	(void)fd;
 	(void)what;
@@ -208,8 +245,10 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		return;
 	sup->seconds++;
 	log_drops(sup, &stats->total);
-	notify_status("%zu interface%s, %zu worker%s: %llu packets seen, %llu dropped, %llu written, %llu discarded",
-		      sup->n_captures, sup->n_captures == 1 ? "" : "s", sup->n_children,
+	presence_second(sup->presence);
+	notify_status("%zu interface%s%s, %zu worker%s: %llu packets seen, %llu dropped, %llu written, %llu discarded",
+		      sup->n_captures, sup->n_captures == 1 ? "" : "s",
+		      describe_trouble(stats, trouble, sizeof(trouble)), sup->n_children,
 		      sup->n_children == 1 ? "" : "s", (unsigned long long)stats->total.packets_seen,
 		      (unsigned long long)stats->total.packets_dropped,
 		      (unsigned long long)stats->total.packets_written,
@@ -231,8 +270,16 @@ static bool all_finished(const struct supervisor *sup)
 	return true;
 }
 
+static void leave_if_finished(struct supervisor *sup)
+{
+	if (all_finished(sup))
+		storage_stop(&sup->storage);
+}
+
 static void order_stop(struct child *child)
 {
+	if (child->process.finished)
+		return;
 	capture_read_kernel(child->capture, child->worker);
 	child_stop(child, capture_delivered(child->capture, child->worker));
 }
@@ -246,6 +293,7 @@ static void on_settled(evutil_socket_t fd, short what, void *arg)
 	sup->told_to_leave = true;
 	for (size_t i = 0; i < sup->n_children; i++)
 		order_stop(&sup->children[i]);
+	leave_if_finished(sup);
 }
 
 static void on_kill(evutil_socket_t fd, short what, void *arg)
@@ -280,6 +328,7 @@ static void begin_stop(struct supervisor *sup)
 	if (sup->state == CONTROL_STOPPING)
 		return;
 	sup->state = CONTROL_STOPPING;
+	presence_stop(sup->presence);
 	notify_stopping();
 	log_info("stopping: recording what is in the rings");
 	for (size_t i = 0; i < sup->n_captures; i++) {
@@ -314,6 +363,81 @@ static struct child *find_child(struct supervisor *sup, pid_t pid)
 	return NULL;
 }
 
+static bool workers_are_finished(const struct supervisor *sup, const struct capture *capture)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		if (sup->children[i].capture == capture && !sup->children[i].process.finished)
+			return false;
+	}
+	return true;
+}
+
+static void start_workers(struct supervisor *sup, const struct capture *capture)
+{
+	for (size_t i = 0; i < sup->n_children; i++) {
+		struct child *child = &sup->children[i];
+		int r;
+
+		if (child->capture != capture)
+			continue;
+		r = process_start(&child->process);
+		if (r < 0) {
+			log_printf(LOG_ERR, NULL, &child->process.about, "cannot be started: %s", strerror(-r));
+			process_restart_later(&child->process);
+		}
+	}
+}
+
+/* A worker has left as it was told to: because we stop, or because its device has gone. */
+static void worker_finished(struct supervisor *sup, struct capture *capture)
+{
+	if (!workers_are_finished(sup, capture))
+		return;
+	if (capture->gone) {
+		capture_advance(capture);
+		if (capture_has_rings(capture))
+			start_workers(sup, capture);
+		else
+			presence_look(sup->presence, capture);
+	}
+	if (sup->told_to_leave)
+		leave_if_finished(sup);
+}
+
+static void on_attached(struct capture *capture, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	if (capture_has_rings(capture) && workers_are_finished(sup, capture))
+		start_workers(sup, capture);
+}
+
+/* With the device, the kernel has taken the sockets off it: no packet is on its way to the rings. */
+static void on_gone(struct capture *capture, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	for (size_t i = 0; i < sup->n_children; i++) {
+		struct child *child = &sup->children[i];
+
+		if (child->capture != capture)
+			continue;
+		process_hurry(&child->process);
+		if (child->process.ready)
+			order_stop(child);
+	}
+}
+
+static void on_renamed(struct capture *capture, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	for (size_t i = 0; i < sup->n_children; i++) {
+		if (sup->children[i].capture == capture)
+			child_configure(&sup->children[i]);
+	}
+}
+
 static void child_died(struct supervisor *sup, struct child *child, int status)
 {
 	bool was_ready = child->process.ready;
@@ -327,8 +451,7 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 	}
 	if (child->process.finished) {
 		rotations_check(&sup->rotations);
-		if (all_finished(sup))
-			storage_stop(&sup->storage);
+		worker_finished(sup, child->capture);
 		return;
 	}
 	/* While stopping as well: what is in its ring is yet to be recorded. */
@@ -365,7 +488,7 @@ static void on_sigchld(evutil_socket_t fd, short what, void *arg)
 static bool all_ready(const struct supervisor *sup)
 {
 	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].process.ready)
+		if (!sup->children[i].process.ready && !sup->children[i].process.finished)
 			return false;
 	}
 	return true;
@@ -376,9 +499,12 @@ static int open_gates(struct supervisor *sup)
 	struct fancap_error err;
 
 	for (size_t i = 0; i < sup->n_captures; i++) {
-		if (capture_gate_open(&sup->captures[i], &err) < 0) {
+		int r = capture_gate_open(&sup->captures[i], &err);
+
+		/* A device that has gone already is seen to when we run. */
+		if (r < 0 && r != -ENODEV) {
 			log_error("%s", err.text);
-			return -1;
+			return r;
 		}
 	}
 	return 0;
@@ -445,27 +571,40 @@ static void log_io_uring(const struct supervisor *sup)
 			   refused, sup->n_children, strerror(error));
 }
 
-static void on_child_ready(struct child *child, void *arg)
+/* Every worker that can be there is. */
+static int begin_capture(struct supervisor *sup)
 {
-	struct supervisor *sup = arg;
+	int r = open_gates(sup);
 
-	if (sup->told_to_leave)
-		order_stop(child); /* a replacement, made to drain its ring */
-	if (sup->state != CONTROL_STARTING || !all_ready(sup))
-		return;
-	if (open_gates(sup) < 0) {
-		sup->exit_code = 1;
-		event_base_loopbreak(sup->base);
-		return;
-	}
+	if (r == 0)
+		r = presence_start(sup->presence, sup->captures, sup->n_captures);
+	if (r < 0)
+		return r;
 	sup->state = CONTROL_RUNNING;
 	for (size_t i = 0; i < sup->n_captures; i++) {
+		if (!capture_has_rings(&sup->captures[i]) || sup->captures[i].gone)
+			continue;
 		log_capture(&sup->captures[i]);
 		log_stall(&sup->captures[i]);
 	}
 	log_io_uring(sup);
 	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
 	notify_ready();
+	return 0;
+}
+
+static void on_child_ready(struct child *child, void *arg)
+{
+	struct supervisor *sup = arg;
+
+	if (sup->told_to_leave || child->capture->gone)
+		order_stop(child); /* it is there to drain its ring */
+	if (sup->state != CONTROL_STARTING || !all_ready(sup))
+		return;
+	if (begin_capture(sup) < 0) {
+		sup->exit_code = 1;
+		event_base_loopbreak(sup->base);
+	}
 }
 
 static void on_child_losing(struct child *child, void *arg)
@@ -596,6 +735,18 @@ static int open_control(struct supervisor *sup, const struct activation *passed,
 	return control_open(sup->base, &options, &sup->control, err);
 }
 
+static int open_presence(struct supervisor *sup, struct fancap_error *err)
+{
+	const struct presence_owner owner = {
+		.attached = on_attached,
+		.gone = on_gone,
+		.renamed = on_renamed,
+		.arg = sup,
+	};
+
+	return presence_open(sup->base, &owner, &sup->presence, err);
+}
+
 /* From the service manager: the control socket, if it made that, and what an earlier fancapd had it keep. */
 static int take_passed(struct supervisor *sup, struct fancap_error *err)
 {
@@ -644,16 +795,16 @@ static int start_children(struct supervisor *sup, struct fancap_error *err)
 	int r = 0;
 
 	for (size_t i = 0; i < sup->n_captures; i++)
-		total += sup->captures[i].group.members;
+		total += sup->captures[i].config->workers;
 	sup->children = calloc(total, sizeof(*sup->children));
 	if (sup->children == NULL)
 		r = -ENOMEM;
 	for (size_t i = 0; r == 0 && i < sup->n_captures; i++) {
-		for (unsigned w = 0; r == 0 && w < sup->captures[i].group.members; w++) {
+		for (unsigned w = 0; r == 0 && w < sup->captures[i].config->workers; w++) {
 			struct child *child = &sup->children[sup->n_children++];
 
 			r = child_init(child, &sup->owner, &sup->captures[i], w);
-			if (r == 0)
+			if (r == 0 && capture_has_rings(&sup->captures[i]))
 				r = process_start(&child->process);
 		}
 	}
@@ -686,6 +837,8 @@ static int supervisor_open(struct supervisor *sup)
 	if (r == 0)
 		r = storage_open(sup->config, sup->base, &sup->storage, &err);
 	if (r == 0)
+		r = open_presence(sup, &err); /* before there are sockets whose devices could go */
+	if (r == 0)
 		r = open_captures(sup, &err);
 	if (r == 0)
 		r = identity_settle(&sup->identity, finish_capabilities(&sup->storage.owner), &err);
@@ -705,6 +858,9 @@ static int supervisor_open(struct supervisor *sup)
 	}
 	if (r < 0)
 		log_error("%s", err.text);
+	/* No worker will say so if there is none to be started yet. */
+	if (r == 0 && all_ready(sup))
+		r = begin_capture(sup);
 	return r;
 }
 
@@ -751,6 +907,7 @@ static void supervisor_close(struct supervisor *sup)
 {
 	wait_for_children(sup);
 	control_close(sup->control);
+	presence_close(sup->presence);
 	rotations_done(&sup->rotations);
 	for (size_t i = 0; i < sup->n_captures; i++)
 		capture_close(&sup->captures[i]);

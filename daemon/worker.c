@@ -14,7 +14,6 @@
 #include "daemon/clock.h"
 #include "daemon/device_clock.h"
 #include "daemon/log.h"
-#include "daemon/messages.h"
 #include "daemon/privileges.h"
 #include "daemon/worker.h"
 #include "fancap/ring.h"
@@ -160,9 +159,9 @@ static void clear_socket_error(struct worker *w)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
+	/* The supervisor watches the link, and says what there is to say, once and not once for each worker. */
 	if (getsockopt(w->params->ring_fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0)
-		log_printf(LOG_WARNING, MESSAGE_LINK_DOWN, &w->params->recorder.log, "interface: %s",
-			   strerror(error));
+		log_printf(LOG_DEBUG, NULL, &w->params->recorder.log, "interface: %s", strerror(error));
 }
 
 /*

@@ -34,6 +34,12 @@ static const struct config_word direction_words[] = {
 	{NULL, 0},
 };
 
+static const struct config_word missing_words[] = {
+	{"wait", CONFIG_MISSING_WAIT},
+	{"fail", CONFIG_MISSING_FAIL},
+	{NULL, 0},
+};
+
 static const struct config_word timestamps_words[] = {
 	{"kernel", CONFIG_TIMESTAMPS_KERNEL},
 	{"software", CONFIG_TIMESTAMPS_SOFTWARE},
@@ -72,6 +78,7 @@ static const struct config_word level_words[] = {
 
 static const struct config_option interface_options[] = {
 	{"name",               &config_type_device,   AT(name)},
+	{"on-missing",         &config_type_word,     AT(on_missing),            "wait", .words = missing_words},
 	{"workers",            &config_type_workers,  AT(workers),               "1", 1, 256},
 	{"fanout",             .type = NULL},
 	{"fanout.mode",        &config_type_fanout,   AT(fanout.mode),           "hash"},

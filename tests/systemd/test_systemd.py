@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Frames, Json, Link, Sender, check_clean, expected_frames, verify, wait_until
+from harness import Frames, Json, Link, Sender, add_veth, check_clean, expected_frames, verify, wait_until
 from machine import CONFIG, SOCKET, STATE, UNIT, Machine, Service, connect
 
 COUNT = 5_000
@@ -110,7 +110,7 @@ def test_wrong_filter_is_said_clearly(service: Service) -> None:
 
 
 def test_missing_interface_is_said_and_awaited(service: Service) -> None:
-    service.write_config('interfaces: [{name: late0}]')
+    service.write_config('interfaces: [{name: late0, on-missing: fail}]')
     assert service.machine.inside("systemctl", "start", UNIT).returncode != 0
     assert service.wait_message("late0: no such interface")
     assert service.show("SubState") == "auto-restart"
@@ -462,6 +462,26 @@ def test_a_killed_supervisor_loses_nothing(service: Service) -> None:
     assert len(pids) == 3
 
 
+def test_a_device_replaced_while_nobody_ran_loses_nothing(service: Service) -> None:
+    """What is in the rings of the old one is recorded, and the new one is captured."""
+    service.start()
+    frames = Frames()
+    main, workers = service.main_pid, service.worker_pids()
+    kill(service.machine, main, *workers, signal="STOP")
+    service.link.send(frames, COUNT)
+    service.machine.ip("link", "del", service.link.name)
+    add_veth(service.machine, service.link.name, service.machine, service.link.sender)
+    kill(service.machine, main, *workers)
+    wait_until(lambda: service.main_pid not in (0, main) and service.show("ActiveState") == "active", "restart", 30)
+    wait_until(lambda: service.call("io.fancap.GetStatus")["interfaces"][0]["state"] == "up", "the new device", 30)
+    service.link.send(frames, COUNT, start=COUNT)
+    assert service.settle(2 * COUNT)["packets_written"] == 2 * COUNT
+    service.systemctl("stop")
+    result = verify(service.files(), frames, 2 * COUNT)
+    check_clean(result)
+    assert result["packets"] == 2 * COUNT
+
+
 def test_a_frozen_supervisor_is_killed_by_the_watchdog(service: Service) -> None:
     """And nothing is lost: the workers go on meanwhile, and the rings after them."""
     drop_in = service.machine.path("/run/systemd/system/fancapd.service.d/test.conf")
@@ -499,8 +519,8 @@ def test_stop_lets_the_rings_go(service: Service) -> None:
     assert service.statistics()["total"]["packets_seen"] == 0
 
 
-def kill(machine: Machine, *pids: int) -> None:
-    machine.do("bash", "-c", f"kill -KILL {' '.join(map(str, pids))}")
+def kill(machine: Machine, *pids: int, signal: str = "KILL") -> None:
+    machine.do("bash", "-c", f"kill -{signal} {' '.join(map(str, pids))}")
 
 
 def test_killed_worker_is_replaced(service: Service) -> None:

@@ -60,7 +60,16 @@ static struct statistics *fake_snapshot(void *arg)
 		struct statistics_interface *interface = &stats->interfaces[i];
 
 		interface->name = i ? "wan" : "eth1";
+		interface->device = i ? "wan" : "lan0";
 		interface->ifindex = (int)i + 3;
+		interface->has_nic = i == 0;
+		interface->nic = (struct link_counters){
+			.rx_packets = 2500000, .rx_errors = 1, .rx_dropped = 20, .rx_missed = 300, .rx_fifo = 4000,
+			.rx_nohandler = 5};
+		if (i == 1 && fake->missing) {
+			interface->device = NULL;
+			interface->state = INTERFACE_MISSING;
+		}
 		interface->fanout_id = i + 41;
 		interface->fanout_mode = i ? "lb" : "hash";
 		if (statistics_interface_alloc(interface, fake->n_workers) < 0) {

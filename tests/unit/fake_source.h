@@ -16,6 +16,7 @@
 struct fake_source {
 	size_t n_workers;     ///< of each of the two interfaces
 	bool no_snapshot;     ///< as if there was nothing to tell yet
+	bool missing;	      ///< the second interface's device is
 	const char *version;  ///< NULL: "0.0.0-test"
 	const char *admin_group;
 	enum reload_result reload_result; ///< of every reload

@@ -188,10 +188,10 @@ static void status_is_printed(void **state)
 "configuration: /etc/fancap/fancapd.yaml\n"
 "socket: /run/fancap/io.fancap\n"
 "\n"
-"INTERFACE  STATE     WORKERS       SEEN  DROPPED  DROP %    WRITTEN  DISCARDED\n"
-"eth1       running       2/2  3,469,134    1,234    0.04  3,467,890          7\n"
-"wan        degraded      1/2  3,469,134        0    0.00  3,469,124          7\n"
-"total                         6,938,268    1,234    0.02  6,937,014         14\n"
+"INTERFACE    STATE     WORKERS       SEEN  DROPPED  DROP %    WRITTEN  DISCARDED\n"
+"eth1 (lan0)  up            2/2  3,469,134    1,234    0.04  3,467,890          7\n"
+"wan          degraded      1/2  3,469,134        0    0.00  3,469,124          7\n"
+"total                           6,938,268    1,234    0.02  6,937,014         14\n"
 "\n"
 "RECORDINGS      BYTES  IN PROGRESS  REMOVED  ERRORS\n"
 "     1,234  919.8 GiB      4.0 MiB       34       1\n"
@@ -233,7 +233,10 @@ static void statistics_are_printed(void **state)
 "wan        1       disk_full            7  <0.01\n"
 "\n"
 "INTERFACE  WORKER  ROLLED OVER  HUGE FLOW  FAILED\n"
-"wan        1             5,000         30       4\n");
+"wan        1             5,000         30       4\n"
+"\n"
+"INTERFACE  NIC PACKETS  ERRORS  DROPPED  MISSED   FIFO  NO HANDLER\n"
+"eth1         2,500,000       1       20     300  4,000           5\n");
 }
 
 static void workers_are_printed(void **state)

@@ -270,7 +270,7 @@ static void interface_state_follows_its_workers(void **state)
 	json_t *interfaces = json_object_get(reply.parameters, "interfaces"), *wan = json_array_get(interfaces, 1);
 
 	(void)state;
-	assert_string_equal(json_string_value(json_object_get(json_array_get(interfaces, 0), "state")), "running");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(interfaces, 0), "state")), "up");
 	assert_string_equal(json_string_value(json_object_get(wan, "state")), "degraded");
 	assert_int_equal(number(wan, "workers"), 2);
 	assert_int_equal(number(wan, "workers_running"), 1);
@@ -304,7 +304,16 @@ static void statistics_have_the_values_of_the_snapshot(void **state)
 
 	(void)state;
 	assert_string_equal(json_string_value(json_object_get(interface, "interface")), "eth1");
+	assert_string_equal(json_string_value(json_object_get(interface, "device")), "lan0");
+	assert_string_equal(json_string_value(json_object_get(interface, "state")), "up");
+	assert_int_equal(number(interface, "ifindex"), 3);
 	assert_int_equal(number(interface, "fanout_id"), 41);
+	assert_int_equal(number(json_object_get(interface, "nic"), "rx_packets"), 2500000);
+	assert_int_equal(number(json_object_get(interface, "nic"), "rx_errors"), 1);
+	assert_int_equal(number(json_object_get(interface, "nic"), "rx_dropped"), 20);
+	assert_int_equal(number(json_object_get(interface, "nic"), "rx_missed"), 300);
+	assert_int_equal(number(json_object_get(interface, "nic"), "rx_fifo"), 4000);
+	assert_int_equal(number(json_object_get(interface, "nic"), "rx_nohandler"), 5);
 	assert_int_equal(number(worker, "worker"), 1);
 	assert_int_equal(number(worker, "pid"), 1001);
 	assert_int_equal(number(worker, "cpu"), 3);
@@ -374,6 +383,33 @@ static void dead_worker_has_no_pid_and_unpinned_no_cpu(void **state)
 	assert_true(json_is_null(json_object_get(worker, "pid")));
 	assert_true(json_is_null(json_object_get(worker, "cpu")));
 	assert_string_equal(json_string_value(json_object_get(worker, "state")), "restarting");
+	json_decref(reply.parameters);
+}
+
+static void missing_interface_has_no_device(void **state)
+{
+	struct fake_source fake = { .n_workers = 2, .missing = true };
+	struct method_reply reply;
+	json_t *interface;
+
+	(void)state;
+	reply = call_with(&fake, "{\"method\":\"io.fancap.GetStatistics\"}");
+	check_against_idl(varlink_io_fancap, "method", "GetStatistics", reply.parameters);
+	interface = json_array_get(json_object_get(reply.parameters, "interfaces"), 1);
+	assert_string_equal(json_string_value(json_object_get(interface, "interface")), "wan");
+	assert_string_equal(json_string_value(json_object_get(interface, "state")), "missing");
+	assert_true(json_is_null(json_object_get(interface, "device")));
+	assert_true(json_is_null(json_object_get(interface, "ifindex")));
+	assert_true(json_is_null(json_object_get(interface, "fanout_id")));
+	assert_true(json_is_null(json_object_get(interface, "nic")));
+	assert_int_equal(number(interface, "packets_seen"), 3469134); /* of its earlier life */
+	json_decref(reply.parameters);
+
+	reply = call_with(&fake, "{\"method\":\"io.fancap.GetStatus\"}");
+	check_against_idl(varlink_io_fancap, "method", "GetStatus", reply.parameters);
+	interface = json_array_get(json_object_get(reply.parameters, "interfaces"), 1);
+	assert_string_equal(json_string_value(json_object_get(interface, "state")), "missing");
+	assert_true(json_is_null(json_object_get(interface, "device")));
 	json_decref(reply.parameters);
 }
 
@@ -635,6 +671,7 @@ int main(void)
 		cmocka_unit_test(storage_is_told_per_worker_and_in_sum),
 		cmocka_unit_test(what_is_not_known_yet_is_null),
 		cmocka_unit_test(dead_worker_has_no_pid_and_unpinned_no_cpu),
+		cmocka_unit_test(missing_interface_has_no_device),
 		cmocka_unit_test(statistics_of_one_interface),
 		cmocka_unit_test(arrays_are_arrays_when_empty),
 		cmocka_unit_test(service_describes_itself),

@@ -441,6 +441,20 @@ static void a_new_filter_begins_a_new_file(void **state)
 	assert_each_once(3);
 }
 
+static void a_new_device_name_begins_a_new_file(void **state)
+{
+	(void)state;
+	record(1);
+	snprintf(fx.settings.device, sizeof(fx.settings.device), "wan0");
+	recorder_configure(fx.recorder, &fx.settings);
+	record(1);
+	recorder_configure(fx.recorder, &fx.settings); /* nothing new */
+	record(1);
+	close_and_read();
+	assert_int_equal(found.files, 2);
+	assert_each_once(3);
+}
+
 /* --- blocks that are not as they should be ------------------------------------------------------------------------ */
 
 static void the_rest_of_a_bad_block_is_counted(void **state)
@@ -934,6 +948,7 @@ int main(void)
 		TEST(a_name_in_use_is_not_taken),
 		TEST(kernel_drops_stand_at_the_next_packet_and_in_the_statistics),
 		TEST(a_new_filter_begins_a_new_file),
+		TEST(a_new_device_name_begins_a_new_file),
 		TEST(the_rest_of_a_bad_block_is_counted),
 		TEST(a_block_with_a_bad_header_is_counted),
 		TEST(a_block_that_killed_two_workers_is_left_alone),

@@ -94,6 +94,7 @@ static int setup(void **state)
 		fx.captures[i] = (struct capture){.config = &fx.config[i], .rings = fx.rings};
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		assert_int_equal(child_init(&fx.children[i], &fx.owner, &fx.captures[i / 2], i % 2), 0);
+		fx.children[i].process.finished = false; /* as if it had been started */
 		connect_worker(i);
 	}
 	return 0;

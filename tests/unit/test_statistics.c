@@ -160,6 +160,32 @@ static void check(const struct statistics_counters *c, uint64_t k, uint64_t most
 	assert_int_equal(c->worker_restarts, 2 * k);
 }
 
+static enum interface_state state_after(enum interface_state link, enum worker_state second)
+{
+	struct statistics *stats = statistics_new(1);
+	enum interface_state ret;
+
+	assert_int_equal(statistics_interface_alloc(&stats->interfaces[0], 2), 0);
+	stats->interfaces[0].state = link;
+	stats->interfaces[0].workers[1].state = second;
+	statistics_sum(stats);
+	ret = stats->interfaces[0].state;
+	statistics_free(stats);
+	return ret;
+}
+
+static void an_interface_that_is_up_is_as_good_as_its_workers(void **state)
+{
+	(void)state;
+	assert_int_equal(state_after(INTERFACE_UP, WORKER_RUNNING), INTERFACE_UP);
+	assert_int_equal(state_after(INTERFACE_UP, WORKER_RESTARTING), INTERFACE_DEGRADED);
+	/* It is not for want of workers that nothing comes in. */
+	assert_int_equal(state_after(INTERFACE_DOWN, WORKER_RESTARTING), INTERFACE_DOWN);
+	assert_int_equal(state_after(INTERFACE_MISSING, WORKER_WAITING), INTERFACE_MISSING);
+	assert_string_equal(interface_state_name(INTERFACE_MISSING), "missing");
+	assert_string_equal(worker_state_name(WORKER_WAITING), "waiting");
+}
+
 static void interfaces_and_total_are_sums(void **state)
 {
 	struct statistics *stats = statistics_new(2);
@@ -245,6 +271,7 @@ int main(void)
 		cmocka_unit_test(workers_are_born_running_and_unpinned),
 		cmocka_unit_test(worker_counters_are_derived),
 		cmocka_unit_test(more_accounted_for_than_delivered_is_not_hidden),
+		cmocka_unit_test(an_interface_that_is_up_is_as_good_as_its_workers),
 		cmocka_unit_test(interfaces_and_total_are_sums),
 		cmocka_unit_test(mean_write_is_that_of_all_writes),
 		cmocka_unit_test(flow_balance_equals_hand_values),
