@@ -12,6 +12,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Between two calls of disk_on_wait()'s function. */
+#define WAITING_MS 1000
+
 /* How often in a row a write may be turned away (EAGAIN, ECANCELED) before that is an error. */
 #define TURNED_AWAY_MAX 16u
 
@@ -22,6 +25,8 @@ struct disk {
 	bool has_ring;	  ///< also when the method is no longer io_uring: writes may still be under way
 	struct io_uring ring;
 	struct io_uring_sqe *spare; ///< of a submission that the kernel refused: used by the next one
+	void (*waiting)(void *arg); ///< or NULL
+	void *waiting_arg;
 };
 
 const char *disk_method_name(enum disk_method method)
@@ -270,10 +275,18 @@ unsigned disk_wait(struct disk *disk)
 		/* Not io_uring_enter(): that might be what the kernel refuses by now. */
 		struct pollfd ready = {.fd = disk->ring.ring_fd, .events = POLLIN};
 
-		(void)poll(&ready, 1, -1); /* EINTR: looking is all there is to do then, too */
+		/* EINTR: looking is all there is to do then, too. */
+		if (poll(&ready, 1, WAITING_MS) == 0 && disk->waiting != NULL)
+			disk->waiting(disk->waiting_arg);
 		n = disk_reap(disk);
 	}
 	return n;
+}
+
+void disk_on_wait(struct disk *disk, void (*waiting)(void *arg), void *arg)
+{
+	disk->waiting = waiting;
+	disk->waiting_arg = arg;
 }
 
 unsigned disk_pending(const struct disk *disk)

@@ -241,6 +241,14 @@ static int remove_if_empty(const char *part)
 	return r;
 }
 
+/* Whether this is the copy, as made before: by one that was killed before it put the original aside. */
+static bool is_made(const char *to, const struct fancap_recover_result *result)
+{
+	struct stat st;
+
+	return lstat(to, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == result->bytes;
+}
+
 /* Cut in place if that loses nothing to speak of; else the original is kept beside what can be read of it. */
 static int recover(const char *part, const char *to, struct asking *asking, struct finish_result *ret,
 		   struct fancap_error *err)
@@ -258,6 +266,8 @@ static int recover(const char *part, const char *to, struct asking *asking, stru
 	if (r == -EUCLEAN) {
 		options.mode = FANCAP_RECOVER_COPY;
 		r = fancap_recover_file(part, to, &options, &result, err);
+		if (r == -EEXIST && is_made(to, &result))
+			r = 0;
 		if (r == 0)
 			r = part_path(damaged, to, SUFFIX_DAMAGED);
 		if (r == 0)

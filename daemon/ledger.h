@@ -187,6 +187,7 @@ struct ledger_writer {
 #define LEDGER_NO_FOLDER (-1) ///< there was none yet
 
 void ledger_set_writer(struct ledger *ledger, struct ledger_writer writer);
+/** Anybody. A worker that has gone wrong may have put any folder there. */
 struct ledger_writer ledger_writer(const struct ledger *ledger);
 
 #endif

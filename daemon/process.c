@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_DEGRADED_MS 1000 /* waiting so long, or longer, it is in a bad way */
 #define BACKOFF_MAX_MS 30000
+#define MESSAGES_PER_TURN 64u
 #define HEALTHY_NS 60000000000u /* having run so long, it starts from the first backoff again */
 
 static void close_channel(struct process *process)
@@ -41,13 +43,16 @@ static void on_message(struct process *process, const struct channel_message *me
 	process->type->message(process, message);
 }
 
-static void read_channel(struct process *process)
+/* One that never stops talking must not keep the supervisor from the others. @param n so many messages at most */
+static void read_channel(struct process *process, unsigned n)
 {
 	struct channel_message message;
-	int r;
+	int r = -EAGAIN;
 
-	while (process->channel_fd >= 0 && (r = channel_receive(process->channel_fd, &message)) == 1)
+	while (process->channel_fd >= 0 && n-- > 0 && (r = channel_receive(process->channel_fd, &message)) == 1)
 		on_message(process, &message);
+	if (r == 1)
+		return; /* there may be more: the event fires again */
 	/* At its end SIGCHLD tells the rest; until then the event would fire for ever. */
 	if (process->channel_event != NULL && r != -EAGAIN && r != -EINTR)
 		event_del(process->channel_event);
@@ -57,7 +62,7 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	read_channel(arg);
+	read_channel(arg, MESSAGES_PER_TURN);
 }
 
 static void on_restart(evutil_socket_t fd, short what, void *arg)
@@ -160,7 +165,7 @@ void process_reaped(struct process *process, int status)
 {
 	bool clean;
 
-	read_channel(process); /* its last words */
+	read_channel(process, UINT_MAX); /* its last words */
 	close_channel(process);
 	clean = process->ordered && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	if (!clean)

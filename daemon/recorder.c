@@ -150,6 +150,11 @@ static void fail(struct recorder *rec)
 	enter_failure(rec, -rec->stream.error, "write");
 	discard(rec, stream_rollback(&rec->stream));
 	stream_publish(&rec->stream);
+	/*
+	 * Now: a keeper that has not heard yet how long the file is publishes all whole records, and what was written of
+	 * those that count as discarded would be among them. Where it fails, the keeper does it, as a rule.
+	 */
+	(void)!ftruncate(rec->stream.segment.fd, (off_t)rec->stream.committed.segment_bytes);
 	segment_publish(rec);
 }
 

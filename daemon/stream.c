@@ -339,6 +339,12 @@ uint64_t stream_rollback(struct stream *s)
 	return reached.packets_written - s->next.packets_written;
 }
 
+/* A slow disk is no dead worker. */
+static void beat(void *arg)
+{
+	ledger_beat(arg, clock_monotonic_ns());
+}
+
 int stream_open(struct stream *s, struct ledger *ledger, enum disk_method method)
 {
 	size_t bytes = (size_t)WRITES * STREAM_BUFFER_BYTES + SEGMENT_ALIGN;
@@ -356,7 +362,10 @@ int stream_open(struct stream *s, struct ledger *ledger, enum disk_method method
 	(void)madvise(s->buffers, bytes, MADV_DONTDUMP);
 	s->carry = s->buffers + bytes - SEGMENT_ALIGN;
 	r = disk_open(WRITES, method, &s->disk, &why);
-	return r < 0 ? r : why;
+	if (r < 0)
+		return r;
+	disk_on_wait(s->disk, beat, ledger);
+	return why;
 }
 
 void stream_close(struct stream *s)

@@ -209,7 +209,9 @@ static void log_page_cache(struct supervisor *sup)
 	for (size_t i = 0; i < sup->n_children; i++) {
 		const struct ledger_writer writer = writer_of(&sup->children[i]);
 
-		if (writer.folder == LEDGER_NO_FOLDER || writer.o_direct || sup->cached_logged[writer.folder])
+		/* The worker says which one; it may have gone wrong. LEDGER_NO_FOLDER is none either. */
+		if (writer.folder < 0 || (size_t)writer.folder >= sup->config->storage.n_directories || writer.o_direct ||
+		    sup->cached_logged[writer.folder])
 			continue;
 		sup->cached_logged[writer.folder] = true;
 		log_printf(LOG_NOTICE, NULL, NULL,

@@ -14,6 +14,7 @@
 #include "lib/recover_scan.h"
 
 #define CHUNK_BYTES (1u << 20)
+#define RESERVED_MIN_BYTES (256u << 10)
 #define COPY_SUFFIX ".recovering"
 
 struct recovery {
@@ -247,12 +248,19 @@ static int cut_check(const struct recovery *recovery)
 	return -EUCLEAN;
 }
 
+/* Whether more room is taken than bytes and the file system's own notes need. */
+static bool has_reserved(const struct stat *st)
+{
+	return (uint64_t)st->st_blocks * 512u >= (uint64_t)st->st_size + RESERVED_MIN_BYTES;
+}
+
 static int make_in_place(struct recovery *recovery)
 {
 	const struct fancap_recover_result *result = recovery->result;
 	int fd = recovery->file->fd, r;
 
-	if (result->bytes_cut != 0 && ftruncate(fd, (off_t)result->bytes_kept) < 0)
+	/* Of the right length as well, if room is reserved behind it; else a file that is whole keeps its time, too. */
+	if ((result->bytes_cut != 0 || has_reserved(&recovery->st)) && ftruncate(fd, (off_t)result->bytes_kept) < 0)
 		return failed(recovery, recovery->from, "cutting", -errno);
 	r = complete(recovery, fd);
 	if (r < 0)

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -192,6 +193,27 @@ def test_slow_disk(fancapd: Fancapd, link: Link, faulty: FaultyDisk) -> None:
     faulty.heal()
     recording.wait_for_writing()
     recording.check(None)
+
+
+def test_who_waits_for_a_disk_is_no_dead_worker(fancapd: Fancapd, link: Link, folder: Path, opened: ExitStack) -> None:
+    """A pause of the disk longer than the supervisor's patience: it ends when it has lost that with one that is dead."""
+    fancapd.recordings.mkdir(parents=True, exist_ok=True)
+    opened.enter_context(small_ext4(fancapd.recordings, folder / "image", 512))
+    recording = Run(fancapd, link, {"writer": "direct"}, rotate={"size": "256MiB"})
+    waiting, dead = (worker["pid"] for worker in fancapd.workers())
+    run("fsfreeze", "--freeze", fancapd.recordings)
+    try:
+        wait_until(lambda: fancapd.workers()[0]["packets_dropped"] > 1000, "drops")
+        os.kill(dead, signal.SIGSTOP)
+        wait_until(lambda: f"worker 1: process {dead} has made no progress" in fancapd.log(), "the end of patience")
+    finally:
+        run("fsfreeze", "--unfreeze", fancapd.recordings)
+    recording.wait_for_writing()
+    assert fancapd.workers()[0]["pid"] == waiting
+    sent = recording.sender.stop()["sent"]
+    total = fancapd.settle(sent)["total"]
+    fancapd.stop()
+    check_against_files(total, verify(fancapd.files(), recording.frames, sent), sent)
 
 
 # --- gone ------------------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 """A process dies at any moment: the others go on, and what was lost is counted."""
 from __future__ import annotations
 
+import mmap
 import os
 import signal
+import struct
 import time
 from pathlib import Path
 
@@ -59,6 +61,34 @@ def test_a_frozen_worker_is_found_and_replaced(fancapd: Fancapd, link: Link) -> 
     assert fancapd.workers()[1]["pid"] == other
     total = finish(fancapd, frames, sender)
     assert total["worker_restarts"] == 1
+
+
+def spoil_ledgers(pid: int) -> int:
+    """As a worker may that has gone wrong: each says that its latest file is in a folder that there is not."""
+    spoilt = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        if not os.readlink(descriptor).startswith("/memfd:fancap-ledger"):
+            continue
+        with descriptor.open("r+b") as file, mmap.mmap(file.fileno(), 0) as ledger:
+            # struct ledger_writer, on a cache line of its own: io_uring, o_direct, error, folder; none yet
+            places = [at for at in range(0, 1 << 14, 64)
+                      if ledger[at + 1] == 0 and ledger[at + 4:at + 8] == b"\xff" * 4 and ledger[at + 8:at + 64] == bytes(56)]
+            assert len(places) == 1
+            ledger[places[0] + 4:places[0] + 8] = struct.pack("=i", 0x7fffffff)
+            spoilt += 1
+    return spoilt
+
+
+def test_the_supervisor_does_not_trust_a_ledger(fancapd: Fancapd, link: Link) -> None:
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    supervisor = fancapd.status()["pid"]
+    assert spoil_ledgers(supervisor) == 2
+    frozen = fancapd.workers()[0]["pid"]
+    os.kill(frozen, signal.SIGSTOP)
+    wait_for_new_worker(fancapd, 0, frozen)  # the supervisor has looked at them, second by second
+    assert fancapd.status()["pid"] == supervisor
+    fancapd.stop()
 
 
 def test_a_silent_link_is_healthy(fancapd: Fancapd, link: Link) -> None:

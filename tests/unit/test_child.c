@@ -2,6 +2,7 @@
 /* What follows from a worker's death: the wait for its replacement, the blame. No process is started here. */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/channel.h"
 #include "daemon/child.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
@@ -138,6 +140,60 @@ static void having_recorded_restores_it(void **state)
 }
 
 /* A real process, as one that hangs: it does nothing. */
+/* --- one that never stops talking --- */
+
+static unsigned heard;
+
+static int talk_for_ever(struct process *process, int channel_fd)
+{
+	(void)process;
+	while (true) {
+		if (channel_send(channel_fd, &(struct channel_message){.type = CHANNEL_LOSING}) == -EPIPE)
+			return 0;
+	}
+}
+
+static void hear(struct process *process, const struct channel_message *message)
+{
+	const struct timespec slower_than_it_talks = {.tv_nsec = 1000000};
+
+	(void)message;
+	nanosleep(&slower_than_it_talks, NULL);
+	if (++heard == 5000) /* for good */
+		kill(process->pid, SIGKILL);
+}
+
+static void note(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	*(unsigned *)arg = heard;
+	event_base_loopbreak(fx.owner.base);
+}
+
+static void one_that_never_stops_talking_does_not_keep_the_supervisor(void **state)
+{
+	static const struct process_type talker = {.what = "", .run = talk_for_ever, .message = hear};
+	struct process process;
+	unsigned heard_before = 0;
+	struct event *other;
+	int status;
+
+	(void)state;
+	heard = 0;
+	assert_int_equal(process_init(&process, &talker, fx.owner.base, &(struct log_context){"eth0", 0}), 0);
+	fflush(NULL);
+	assert_int_equal(process_start(&process), 0);
+	other = evtimer_new(fx.owner.base, note, &heard_before);
+	assert_int_equal(evtimer_add(other, &(struct timeval){.tv_usec = 10000}), 0);
+	event_base_dispatch(fx.owner.base);
+	assert_true(heard_before < 5000);
+	kill(process.pid, SIGKILL);
+	assert_int_equal(waitpid(process.pid, &status, 0), process.pid);
+	process_done(&process);
+	event_free(other);
+}
+
 static void one_that_hangs_is_killed(void **state)
 {
 	struct process *process = &fx.child.process;
@@ -193,6 +249,7 @@ int main(void)
 		TEST(a_minute_of_health_restores_it),
 		TEST(having_recorded_restores_it),
 		TEST(one_that_hangs_is_killed),
+		TEST(one_that_never_stops_talking_does_not_keep_the_supervisor),
 		TEST(only_what_it_did_itself_is_held_against_its_block),
 	};
 

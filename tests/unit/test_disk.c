@@ -532,6 +532,43 @@ static void as_many_as_the_depth_are_under_way(void **state)
 	close(fd);
 }
 
+static void empty_pipe(void *arg)
+{
+	static uint8_t bytes[1 << 17];
+	const int *pipes = arg;
+
+	assert_true(read(pipes[0], bytes, sizeof(bytes)) > 0);
+}
+
+/* Nobody reads from the pipe until the one who waits says that it does. */
+static void who_waits_can_say_so(void **state)
+{
+	struct disk_write write = {.n_iov = 1, .iov = {{memory, 2 * PAGE}}};
+	struct disk *disk;
+	int pipes[2], why;
+
+	(void)state;
+	assert_int_equal(disk_open(1, DISK_IO_URING, &disk, &why), 0);
+	if (why != 0) {
+		print_message("# no io_uring here: not tested\n");
+		disk_close(disk);
+		return;
+	}
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	assert_true(fcntl(pipes[1], F_SETPIPE_SZ, (int)PAGE) >= 0);
+	write.fd = write.buffered_fd = pipes[1];
+	disk_on_wait(disk, empty_pipe, pipes);
+	disk_submit(disk, &write);
+	assert_false(write.done);
+	while (disk_wait(disk) > 0)
+		;
+	assert_true(write.done);
+	assert_int_equal(write.error, 0);
+	disk_close(disk);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 static void one_more_than_the_depth_is_the_callers_mistake(void **state)
 {
 	pid_t pid = fork();
@@ -909,6 +946,7 @@ int main(void)
 		cmocka_unit_test(the_rest_of_a_short_write_that_is_not_aligned_is_buffered),
 		cmocka_unit_test(a_write_that_gets_nowhere_ends),
 		cmocka_unit_test(as_many_as_the_depth_are_under_way),
+		cmocka_unit_test(who_waits_can_say_so),
 		cmocka_unit_test(one_more_than_the_depth_is_the_callers_mistake),
 		cmocka_unit_test(epoll_sees_an_edge_when_writes_are_done),
 		cmocka_unit_test(closing_loses_nothing_under_way),

@@ -371,6 +371,48 @@ static void badly_damaged_orphan_is_kept_beside_its_readable_part(void **state)
 	assert_false(is_there(part));
 }
 
+/* The copy has its name; the original was to be put aside next. */
+static void recovery_killed_between_copy_and_original_makes_no_second_copy(void **state)
+{
+	static uint8_t bytes[65536];
+	size_t n = make_section(bytes, 10);
+	char damaged[PATH_MAX + 16];
+	off_t at = (off_t)n;
+	int fd;
+
+	(void)state;
+	write_file(part, bytes, n);
+	fd = open(part, O_WRONLY);
+	memset(bytes, 0xee, sizeof(bytes));
+	for (; at < 80 << 20; at += (off_t)sizeof(bytes))
+		assert_int_equal(pwrite(fd, bytes, sizeof(bytes), at), sizeof(bytes));
+	close(fd);
+	assert_int_equal(finish_orphan(final, &us, NULL, NULL, &result, &err), 0);
+	snprintf(damaged, sizeof(damaged), "%s.damaged", final);
+	assert_int_equal(rename(damaged, part), 0);
+	assert_int_equal(finish_orphan(final, &us, NULL, NULL, &result, &err), 0);
+	assert_string_equal(result.path, final);
+	assert_false(is_there(other));
+	assert_false(is_there(part));
+	assert_true(is_there(damaged));
+}
+
+static void room_reserved_behind_an_orphan_is_given_back(void **state)
+{
+	static uint8_t bytes[65536];
+	size_t n = make_section(bytes, 10);
+	int fd;
+
+	(void)state;
+	write_file(part, bytes, n);
+	fd = open(part, O_WRONLY);
+	assert_int_equal(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 8 << 20), 0);
+	close(fd);
+	assert_int_equal(finish_orphan(final, &us, NULL, NULL, &result, &err), 0);
+	assert_true(stat_of(final).st_blocks <= 32);
+	assert_true(result.bytes <= 16384);
+}
+
 static bool at_once(void *arg)
 {
 	(void)arg;
@@ -416,6 +458,8 @@ int main(void)
 		in_folder(empty_orphan_is_removed),
 		in_folder(unreadable_orphan_is_kept),
 		in_folder(badly_damaged_orphan_is_kept_beside_its_readable_part),
+		in_folder(recovery_killed_between_copy_and_original_makes_no_second_copy),
+		in_folder(room_reserved_behind_an_orphan_is_given_back),
 		in_folder(recovery_can_be_put_off),
 	};
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "blocks.h"
+#include "daemon/mailbox.h"
 #include "daemon/recorder.h"
 #include "folder.h"
 #include "tests/tools/reader.h"
@@ -533,6 +534,40 @@ static void a_failed_write_is_counted_and_recording_resumes(void **state)
 	assert_int_equal(committed().bytes_written, found.file_bytes);
 }
 
+static void measure_file(const char *path, void *arg)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	*(uint64_t *)arg = (uint64_t)st.st_size;
+}
+
+/* Packets that count as discarded are in no file, whoever finishes it: the keeper may find it before it is told. */
+static void a_failed_write_leaves_nothing_behind_what_counts(void **state)
+{
+	int mailbox[2];
+	uint64_t bytes = 0;
+
+	(void)state;
+	assert_int_equal(mailbox_open(mailbox), 0);
+	recorder_close(fx.recorder);
+	fx.params.mailbox_fd = mailbox[1];
+	open_recorder();
+	record(100);
+	flush();
+	limit_file_size(30000);
+	record(100);
+	flush();
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(committed().discarded[DISCARD_DISK_ERROR], 100);
+	folder_each(fx.folder, ".part", measure_file, &bytes);
+	assert_int_equal(bytes, committed().segment_bytes);
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	close(mailbox[0]);
+	close(mailbox[1]);
+}
+
 static void while_waiting_to_retry_packets_are_counted(void **state)
 {
 	(void)state;
@@ -953,6 +988,7 @@ int main(void)
 		TEST(a_block_with_a_bad_header_is_counted),
 		TEST(a_block_that_killed_two_workers_is_left_alone),
 		TEST(a_failed_write_is_counted_and_recording_resumes),
+		TEST(a_failed_write_leaves_nothing_behind_what_counts),
 		TEST(while_waiting_to_retry_packets_are_counted),
 		TEST(a_block_is_handed_back_at_once_when_there_is_nowhere_to_write_it),
 		TEST(drops_told_in_a_lost_buffer_are_told_again),
