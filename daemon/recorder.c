@@ -731,6 +731,7 @@ static bool record_direct(struct recorder *rec, void *block, uint32_t block_byte
 	drops = drops_now(rec);
 	record = ledger_block(rec->ledger, i);
 	atomic_store_explicit(&record->state, LEDGER_BLOCK_FREE, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst); /* nothing of what follows before that: we may die in between */
 	record->position = commit->block;
 	record->drops_told = drops;
 	record->plan = plan;

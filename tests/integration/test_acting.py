@@ -145,8 +145,6 @@ def test_rotation_that_takes_too_long_is_said_so(fancapd: Fancapd, link: Link, f
             _, errors = waiting.communicate(timeout=60)
             assert waiting.returncode == 5
             assert errors == "fancapctl: workers that have not done it yet: 1; see fancapctl workers\n"
-            # It has been found to hang meanwhile, and will end when the disk lets it.
-            assert fancapd.workers()[0]["state"] == "degraded"
         finally:
             disk.heal()
         all_published(fancapd)  # the one that takes its place does it
