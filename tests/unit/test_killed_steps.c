@@ -34,14 +34,13 @@
 #include "tests/tools/reader.h"
 
 #define BLOCK_BYTES 8192u /* so that packets lie in the first page, behind it, and in both */
-#define BLOCKS 6u
-#define RING_BYTES (BLOCKS * BLOCK_BYTES)
+#define BLOCKS_MAX 20u
 #define PACKETS 10u /* of a full block */
-#define PACKETS_MAX (BLOCKS * PACKETS)
-#define ROTATE_BYTES 36000u /* three or four blocks */
+#define PACKETS_MAX (BLOCKS_MAX * PACKETS)
+#define FILE_MAX (1u << 18)
 #define FRAME_MAX 600u
 #define TAG_BYTES 4u
-#define DROPS 9u
+#define DROPS 9u /* and one more before each block */
 #define START_NS UINT64_C(1700000000000000000)
 #define STEPS_BETWEEN 500u /* two system calls are a few hundred instructions apart, most of the time */
 
@@ -64,12 +63,28 @@ struct world {
 /* How far a write has come when it is submitted; the rest is done when it is said to be done. */
 enum begun { NOTHING, FIRST_PAGE, ALL };
 
-static struct fixture {
-	struct world start, live, copy, chosen;
-	uint8_t *seen_ring, *seen_ledger; /* as of the last change */
+struct scenario {
 	enum config_writer writer;
 	bool mixed; /* every fourth block has to be packed, whatever the writer */
+	unsigned blocks;
+	unsigned flush_every;
+	uint64_t rotate_bytes;
+};
+
+/* Some three blocks in a file. */
+static const struct scenario direct = {CONFIG_WRITER_DIRECT, false, 6, 3, 36000};
+static const struct scenario mixed = {CONFIG_WRITER_DIRECT, true, 6, 3, 36000};
+/* What is flushed is enough for a direct write of whole pages, and something is left over. */
+static const struct scenario staged = {CONFIG_WRITER_STAGED, false, BLOCKS_MAX, 16, 85000};
+
+static struct fixture {
+	struct scenario scenario;
+	size_t ring_bytes;
+	struct world start, live, copy, chosen;
+	uint8_t *seen_ring, *seen_ledger; /* as of the last change */
+	cpu_set_t processors; /* that we may run on */
 	unsigned packets;
+	bool other_settings; /* of the successor: he has to begin another file */
 	bool is_worker;
 	/* for those who look into a failure */
 	uint64_t step;
@@ -201,7 +216,7 @@ static void world_make(struct world *world)
 	int fd;
 
 	world->folder = folder_make();
-	world->ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	world->ring = mmap(NULL, BLOCKS_MAX * BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(world->ring, MAP_FAILED);
 	world->ledger = ledger_make(BLOCK_BYTES, &fd);
 	assert_non_null(world->ledger);
@@ -213,7 +228,7 @@ static void world_make(struct world *world)
 static void world_remove(struct world *world)
 {
 	folder_remove(world->folder);
-	munmap(world->ring, RING_BYTES);
+	munmap(world->ring, BLOCKS_MAX * BLOCK_BYTES);
 	ledger_unmap(world->ledger);
 }
 
@@ -226,7 +241,7 @@ static void remove_file(const char *path, void *arg)
 /* "<folder>/<day>/<name>" to the same place below another folder. */
 static void copy_file(const char *path, void *arg)
 {
-	static uint8_t bytes[4 * ROTATE_BYTES];
+	static uint8_t bytes[FILE_MAX];
 	const struct world *to = arg;
 	const char *name = path + strlen(to->folder); /* all folders' names have the same length */
 	char target[512];
@@ -252,7 +267,7 @@ static void world_copy(const struct world *from, const struct world *to)
 {
 	char *path = ledger_segment_path(to->ledger);
 
-	memcpy(to->ring, from->ring, RING_BYTES);
+	memcpy(to->ring, from->ring, fx.ring_bytes);
 	memcpy((void *)to->ledger, (const void *)from->ledger, from->ledger_bytes);
 	assert_int_equal(strlen(from->folder), strlen(to->folder));
 	if (strncmp(path, from->folder, strlen(from->folder)) == 0)
@@ -288,20 +303,20 @@ static uint32_t frame(uint8_t bytes[static FRAME_MAX], uint64_t seq)
 
 static unsigned packets_of(unsigned position)
 {
-	if (position == 3)
+	if (position % 6 == 3)
 		return 0;
-	return position == 4 ? 1 : PACKETS;
+	return position % 6 == 4 ? 1 : PACKETS;
 }
 
 static void fill_ring(uint8_t *ring)
 {
 	fx.packets = 0;
-	for (unsigned position = 0; position < BLOCKS; position++) {
+	for (unsigned position = 0; position < fx.scenario.blocks; position++) {
 		struct test_block block;
 		uint8_t bytes[FRAME_MAX];
 
 		/* Without PACKET_RESERVE data is not aligned, and the block cannot be rewritten in place. */
-		test_block_init(&block, BLOCK_BYTES, 0, fx.mixed && position % 4 == 1 ? 0 : 2, position + 1);
+		test_block_init(&block, BLOCK_BYTES, 0, fx.scenario.mixed && position % 4 == 1 ? 0 : 2, position + 1);
 		for (unsigned i = 0; i < packets_of(position); i++) {
 			uint64_t seq = fx.packets++;
 
@@ -332,6 +347,13 @@ static uint64_t hand_back(const struct world *world, int zero_fd, uint64_t from,
 	return to;
 }
 
+/* The kernel goes on dropping, and the supervisor telling: he does not go back. */
+static void count_drops(const struct world *world, uint64_t drops)
+{
+	if (ledger_kernel_drops(world->ledger) < drops)
+		ledger_set_kernel(world->ledger, &(struct fancap_stats){.drops = drops});
+}
+
 /* A worker, from taking over to the end. */
 static void work(const struct world *world)
 {
@@ -347,9 +369,9 @@ static void work(const struct world *world)
 		.log = {"eth0", 1},
 	};
 	const struct recorder_settings settings = {
-		.writer = fx.writer,
-		.snaplen = 262144,
-		.rotate_size_bytes = ROTATE_BYTES,
+		.writer = fx.scenario.writer,
+		.snaplen = fx.other_settings ? 65536 : 262144,
+		.rotate_size_bytes = fx.scenario.rotate_bytes,
 	};
 	uint64_t begin = committed(world).block, back = begin;
 	int zero_fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
@@ -358,9 +380,10 @@ static void work(const struct world *world)
 	check(zero_fd >= 0);
 	check(recorder_open(&params, &settings, world->ledger, &recorder) == 0);
 	check(recorder_position(recorder) == begin);
-	for (uint64_t position = begin; position < BLOCKS; position++) {
+	for (uint64_t position = begin; position < fx.scenario.blocks; position++) {
+		count_drops(world, DROPS + position);
 		recorder_block(recorder, world->ring + position * BLOCK_BYTES, BLOCK_BYTES);
-		if (position % 3 == 1)
+		if ((position + 1) % fx.scenario.flush_every == 0)
 			recorder_flush(recorder);
 		recorder_reap(recorder);
 		back = hand_back(world, zero_fd, back, recorder_position(recorder));
@@ -427,6 +450,7 @@ static void read_file(const char *path, void *arg)
 /* A successor goes on; ring, ledger and files then say the same: each packet once. */
 static void succeed(const struct world *world)
 {
+	uint64_t drops = DROPS + fx.scenario.blocks - 1;
 	struct ledger_commit commit;
 
 	work(world);
@@ -437,28 +461,16 @@ static void succeed(const struct world *world)
 	for (unsigned seq = 0; seq < fx.packets; seq++)
 		check(found.times[seq] == 1);
 	check(found.packets == fx.packets);
-	check(found.dropcount == DROPS && found.osdrop == DROPS);
-	check(found.delivered == fx.packets && found.accepted == fx.packets + DROPS);
+	check(found.dropcount == drops && found.osdrop == drops);
+	check(found.delivered == fx.packets && found.accepted == fx.packets + drops);
 	check(commit.packets_written == fx.packets && commit.bytes_written == found.bytes);
-	check(commit.block == BLOCKS && commit.packet == 0 && commit.segment_state == SEGMENT_NONE);
-	check(commit.blocks_direct + commit.blocks_staged == BLOCKS);
+	check(commit.block == fx.scenario.blocks && commit.packet == 0 && commit.segment_state == SEGMENT_NONE);
+	check(commit.blocks_direct + commit.blocks_staged == fx.scenario.blocks);
 	for (unsigned i = 0; i < DISCARD_REASONS; i++)
 		check(commit.discarded[i] == 0);
 }
 
 /* --- stepping ------------------------------------------------------------------------------------------------------ */
-
-/* On one processor with the worker: a step is two switches, and wakes nobody up elsewhere. */
-static void stay_here(cpu_set_t *ret_before)
-{
-	cpu_set_t here;
-	int cpu = sched_getcpu();
-
-	assert_int_equal(sched_getaffinity(0, sizeof(*ret_before), ret_before), 0);
-	CPU_ZERO(&here);
-	CPU_SET((size_t)cpu, &here);
-	(void)sched_setaffinity(0, sizeof(here), &here);
-}
 
 /* @return a worker that has not begun; -1: it may not be traced */
 static pid_t start_worker(void)
@@ -531,10 +543,10 @@ static bool is_at_system_call(pid_t pid)
 static bool has_changed(void)
 {
 	if (memcmp(fx.seen_ledger, fx.live.ledger, fx.live.ledger_bytes) == 0 &&
-	    memcmp(fx.seen_ring, fx.live.ring, RING_BYTES) == 0)
+	    memcmp(fx.seen_ring, fx.live.ring, fx.ring_bytes) == 0)
 		return false;
 	memcpy(fx.seen_ledger, fx.live.ledger, fx.live.ledger_bytes);
-	memcpy(fx.seen_ring, fx.live.ring, RING_BYTES);
+	memcpy(fx.seen_ring, fx.live.ring, fx.ring_bytes);
 	return true;
 }
 
@@ -554,7 +566,7 @@ static bool has_rewritten_blocks(const struct world *world)
 /* One of all the moments that leave something to a successor is kept: he is to be stepped through as well. */
 static void consider(void)
 {
-	bool leaves = fx.writer == CONFIG_WRITER_DIRECT ? has_rewritten_blocks(&fx.live)
+	bool leaves = fx.scenario.writer == CONFIG_WRITER_DIRECT ? has_rewritten_blocks(&fx.live)
 							: committed(&fx.live).segment_state == SEGMENT_OPEN;
 
 	if (leaves && (unsigned)rand() % ++fx.candidates == 0)
@@ -566,12 +578,10 @@ static bool step_through(void)
 {
 	unsigned phase = (unsigned)rand() % STRIDE;
 	bool at_call = true;
-	cpu_set_t before;
 	pid_t pid;
 
 	world_copy(&fx.start, &fx.live);
 	fx.step = fx.changes = fx.tried = fx.candidates = 0;
-	stay_here(&before);
 	slow.on = true;
 	pid = start_worker();
 	slow.on = false;
@@ -582,27 +592,26 @@ static bool step_through(void)
 		if ((has_changed() || at_call) && fx.changes++ % STRIDE == phase) {
 			world_copy(&fx.live, &fx.copy);
 			consider();
+			fx.other_settings = fx.tried++ % 2 == 1;
 			succeed(&fx.copy);
-			fx.tried++;
+			fx.other_settings = false;
 		}
 		at_call = is_at_system_call(pid);
 	} while (go_on(pid, PTRACE_SINGLESTEP));
-	(void)sched_setaffinity(0, sizeof(before), &before);
 	succeed(&fx.live);
 	return true;
 }
 
 /* --- the tests ---------------------------------------------------------------------------------------------------- */
 
-static void begin(enum config_writer writer, bool mixed)
+static void begin(const struct scenario *scenario)
 {
-	fx.writer = writer;
-	fx.mixed = mixed;
+	fx.scenario = *scenario;
+	fx.ring_bytes = (size_t)scenario->blocks * BLOCK_BYTES;
 	folder_each(fx.start.folder, "", remove_file, NULL);
 	ledger_unmap(fx.start.ledger);
 	fx.start.ledger = ledger_make(BLOCK_BYTES, NULL);
 	fill_ring(fx.start.ring);
-	ledger_set_kernel(fx.start.ledger, &(struct fancap_stats){.drops = DROPS});
 }
 
 static void step_through_generations(enum begun begun)
@@ -621,23 +630,23 @@ static void step_through_generations(enum begun begun)
 static void nothing_is_lost_or_doubled_direct(void **state)
 {
 	(void)state;
-	begin(CONFIG_WRITER_DIRECT, false);
+	begin(&direct);
 	step_through_generations(FIRST_PAGE);
 }
 
 static void nothing_is_lost_or_doubled_staged(void **state)
 {
 	(void)state;
-	begin(CONFIG_WRITER_STAGED, false);
+	begin(&staged);
 	step_through_generations(NOTHING);
 }
 
 static void nothing_is_lost_or_doubled_mixed(void **state)
 {
 	(void)state;
-	begin(CONFIG_WRITER_DIRECT, true);
+	begin(&mixed);
 	step_through_generations(NOTHING);
-	begin(CONFIG_WRITER_DIRECT, true);
+	begin(&mixed);
 	step_through_generations(ALL);
 }
 
@@ -667,7 +676,7 @@ static void nothing_is_lost_or_doubled_by_real_kills(void **state)
 	unsigned calls = (unsigned)rand() % STRIDE;
 
 	(void)state;
-	begin(CONFIG_WRITER_DIRECT, true);
+	begin(&mixed);
 	use_uring = true;
 	fx.changes = 0;
 	while (kill_at(calls, 0)) {
@@ -687,7 +696,7 @@ static int make_worlds(void)
 
 	for (size_t i = 0; i < N_ELEMENTS(worlds); i++)
 		world_make(worlds[i]);
-	fx.seen_ring = calloc(1, RING_BYTES);
+	fx.seen_ring = calloc(1, BLOCKS_MAX * BLOCK_BYTES);
 	fx.seen_ledger = calloc(1, fx.live.ledger_bytes);
 	return fx.seen_ring != NULL && fx.seen_ledger != NULL ? 0 : -1;
 }
@@ -696,7 +705,20 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&fx, 0, sizeof(fx));
+	(void)sched_getaffinity(0, sizeof(fx.processors), &fx.processors);
 	return make_worlds();
+}
+
+/* On one processor with the worker: a step is two switches, and wakes nobody up elsewhere. */
+static void stay_here(void)
+{
+	cpu_set_t here;
+	int cpu = sched_getcpu();
+
+	(void)sched_getaffinity(0, sizeof(fx.processors), &fx.processors);
+	CPU_ZERO(&here);
+	CPU_SET((size_t)(cpu < 0 ? 0 : cpu), &here);
+	(void)sched_setaffinity(0, sizeof(here), &here);
 }
 
 /* Thousands of copies are made of its files. */
@@ -707,6 +729,7 @@ static int setup_in_memory(void **state)
 
 	(void)state;
 	memset(&fx, 0, sizeof(fx));
+	stay_here();
 	if (access("/dev/shm", W_OK) != 0)
 		return make_worlds();
 	before = before != NULL ? strdup(before) : NULL;
@@ -724,6 +747,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	slow.on = use_uring = false;
+	(void)sched_setaffinity(0, sizeof(fx.processors), &fx.processors);
 	world_remove(&fx.start);
 	world_remove(&fx.live);
 	world_remove(&fx.copy);
