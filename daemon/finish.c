@@ -10,6 +10,7 @@
 #include "daemon/finish.h"
 #include "daemon/segment.h"
 #include "fancap/recover.h"
+#include "lib/newfile.h"
 
 #define FILE_MODE 0640
 #define NAME_ATTEMPTS 100
@@ -78,19 +79,6 @@ static int other_path(char *ret, const char *path, unsigned attempt)
 	else
 		n = snprintf(ret, PATH_MAX, "%.*s-%u%s", (int)(zone + 1 - path), path, attempt, dot);
 	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
-}
-
-/* Never over another file. */
-static int rename_to_new(const char *from, const char *to)
-{
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	/* Some file systems, NFS among them, have no such rename. A link does not replace either. */
-	if (errno != EINVAL)
-		return -errno;
-	if (link(from, to) < 0)
-		return -errno;
-	return unlink(from) < 0 ? -errno : 0;
 }
 
 /* A name is on the disk when the folder that holds it is. Those that have not changed cost next to nothing. */
@@ -182,7 +170,7 @@ static int rename_segment(const char *part, const char *path, struct finish_resu
 	for (unsigned attempt = 0; r == -EEXIST && attempt < NAME_ATTEMPTS; attempt++) {
 		r = other_path(ret->path, path, attempt);
 		if (r == 0)
-			r = rename_to_new(part, ret->path);
+			r = newfile_rename(part, ret->path);
 	}
 	return r;
 }
@@ -271,7 +259,7 @@ static int recover(const char *part, const char *to, struct asking *asking, stru
 		if (r == 0)
 			r = part_path(damaged, to, SUFFIX_DAMAGED);
 		if (r == 0)
-			r = rename_to_new(part, damaged);
+			r = newfile_rename(part, damaged);
 	}
 	ret->cut = result.bytes_lost > 0;
 	return r;

@@ -12,6 +12,7 @@
 
 #include "daemon/paths.h"
 #include "daemon/segment.h"
+#include "lib/newfile.h"
 
 /*
  * Reserving takes a journal entry, and what is too much has to be given back: neither too little nor too much at a time;
@@ -170,54 +171,6 @@ void segment_close(struct segment *segment)
 	*segment = (struct segment){.fd = -1, .direct_fd = -1};
 }
 
-int segment_write(int fd, const void *bytes, size_t n, uint64_t offset)
-{
-	const uint8_t *p = bytes;
-
-	while (n > 0) {
-		ssize_t written = pwrite(fd, p, n, (off_t)offset);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -errno;
-		if (written == 0)
-			return -ENOSPC;
-		p += written;
-		n -= (size_t)written;
-		offset += (uint64_t)written;
-	}
-	return 0;
-}
-
-/* A rename is on the disk when the folder that holds the name is. */
-static int sync_folder_of(const char *full)
-{
-	char folder[PATH_MAX];
-	int fd, r = 0;
-
-	snprintf(folder, sizeof(folder), "%s", full);
-	*strrchr(folder, '/') = '\0';
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) < 0)
-		r = -errno;
-	close(fd);
-	return r;
-}
-
-/* Never over another file: one of this name may have been finished since segment_create() looked, by another daemon. */
-static int rename_to_new(const char *from, const char *to)
-{
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	/* Some file systems, NFS among them, have no such rename. */
-	if (errno != EINVAL)
-		return -errno;
-	return rename(from, to) < 0 ? -errno : 0;
-}
-
 int segment_finish(struct segment *segment, const char *path, uint64_t bytes)
 {
 	char part[PATH_MAX];
@@ -227,8 +180,8 @@ int segment_finish(struct segment *segment, const char *path, uint64_t bytes)
 		r = -errno;
 	segment_close(segment);
 	if (r == 0)
-		r = rename_to_new(part, path);
-	return r < 0 ? r : sync_folder_of(path);
+		r = newfile_rename(part, path);
+	return r < 0 ? r : newfile_sync_folder(path);
 }
 
 void segment_remove_empty(const char *path)

@@ -65,9 +65,6 @@ void segment_allocate(struct segment *segment, uint64_t bytes);
 /** Close it and give up its lock. None open is fine. */
 void segment_close(struct segment *segment);
 
-/** Write all of it, however often that takes. @return 0, or -errno (the file may hold a part of it) */
-int segment_write(int fd, const void *bytes, size_t n, uint64_t offset);
-
 /**
  * Make a segment permanent under its final name: cut to so many bytes (what was reserved beyond goes back), fdatasync,
  * rename, fsync of its folder; close it in any case.

@@ -8,6 +8,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/stream.h"
+#include "lib/newfile.h"
 
 #define WRITES LEDGER_WRITES_MAX
 #define PAGE_MASK (SEGMENT_ALIGN - 1)
@@ -170,7 +171,7 @@ static void push_done(struct stream *s, const struct ledger_commit *after, int e
 /* Staged bytes up to `end`, through the page cache. @return 0 or -errno */
 static int write_cached(struct stream *s, uint32_t end)
 {
-	return segment_write(s->segment.fd, staged(s) + s->written, end - s->written, s->base + s->written);
+	return newfile_write(s->segment.fd, staged(s) + s->written, end - s->written, s->base + s->written);
 }
 
 /*

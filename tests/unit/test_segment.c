@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/segment.h"
+#include "lib/newfile.h"
 #include "folder.h"
 
 #define PATH "2023-11-14/eth0-w3-20231114T221320.123456Z.pcapng"
@@ -131,7 +132,7 @@ static void a_file_of_that_name_is_not_touched(void **state)
 {
 	(void)state;
 	assert_int_equal(segment_create(path, &segment), 0);
-	assert_int_equal(segment_write(segment.fd, "abc", 3, 0), 0);
+	assert_int_equal(newfile_write(segment.fd, "abc", 3, 0), 0);
 	assert_int_equal(segment_create(path, &other_segment), -EEXIST);
 	assert_int_equal(segment_finish(&segment, path, (uint64_t)size_of(SEGMENT_PART)), 0);
 	assert_int_equal(segment_create(path, &other_segment), -EEXIST);
@@ -143,8 +144,8 @@ static void finishing_gives_the_final_name(void **state)
 {
 	(void)state;
 	assert_int_equal(segment_create(path, &segment), 0);
-	assert_int_equal(segment_write(segment.fd, "hello", 5, 0), 0);
-	assert_int_equal(segment_write(segment.fd, "world", 5, 5), 0);
+	assert_int_equal(newfile_write(segment.fd, "hello", 5, 0), 0);
+	assert_int_equal(newfile_write(segment.fd, "world", 5, 5), 0);
 	assert_int_equal(segment_finish(&segment, path, (uint64_t)size_of(SEGMENT_PART)), 0);
 	assert_true(exists(""));
 	assert_false(exists(SEGMENT_PART));
@@ -177,7 +178,7 @@ static void finishing_spares_another_file_of_that_name(void **state)
 
 	(void)state;
 	assert_int_equal(segment_create(path, &segment), 0);
-	assert_int_equal(segment_write(segment.fd, "ours", 4, 0), 0);
+	assert_int_equal(newfile_write(segment.fd, "ours", 4, 0), 0);
 	other = open(path, O_WRONLY | O_CREAT, 0640);
 	assert_int_equal(write(other, "another's", 9), 9);
 	close(other);
@@ -202,7 +203,7 @@ static void reopening_cuts_to_what_counts(void **state)
 {
 	(void)state;
 	assert_int_equal(segment_create(path, &segment), 0);
-	assert_int_equal(segment_write(segment.fd, "0123456789", 10, 0), 0);
+	assert_int_equal(newfile_write(segment.fd, "0123456789", 10, 0), 0);
 	segment_close(&segment);
 	assert_int_equal(segment_reopen(path, 4, &segment), 0);
 	assert_int_equal(size_of(SEGMENT_PART), 4);
@@ -231,7 +232,7 @@ static void a_write_goes_on_after_a_partial_one(void **state)
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &before);
 	setrlimit(RLIMIT_FSIZE, &low);
-	assert_int_equal(segment_write(segment.fd, "0123456789", 10, 0), -EFBIG);
+	assert_int_equal(newfile_write(segment.fd, "0123456789", 10, 0), -EFBIG);
 	setrlimit(RLIMIT_FSIZE, &before);
 	assert_int_equal(size_of(SEGMENT_PART), 6);
 	segment_close(&segment);
@@ -242,7 +243,7 @@ static void a_full_device_is_no_space(void **state)
 	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
 
 	(void)state;
-	assert_int_equal(segment_write(fd, "abc", 3, 0), -ENOSPC);
+	assert_int_equal(newfile_write(fd, "abc", 3, 0), -ENOSPC);
 	close(fd);
 }
 
@@ -271,7 +272,7 @@ static void only_an_empty_part_is_removed(void **state)
 {
 	(void)state;
 	assert_int_equal(segment_create(path, &segment), 0);
-	assert_int_equal(segment_write(segment.fd, "abc", 3, 0), 0);
+	assert_int_equal(newfile_write(segment.fd, "abc", 3, 0), 0);
 	segment_remove_empty(path);
 	assert_true(exists(SEGMENT_PART));
 	assert_int_equal(ftruncate(segment.fd, 0), 0);
