@@ -21,6 +21,7 @@
 #include "daemon/mailbox.h"
 #include "daemon/messages.h"
 #include "daemon/privileges.h"
+#include "daemon/process.h"
 #include "daemon/prune.h"
 #include "daemon/runner.h"
 #include "daemon/scan.h"
@@ -887,41 +888,16 @@ static void end(struct keeper *k)
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
 
-/* What the keeper has to say goes to the supervisor, who has the journal. If it does not keep up, the message is lost. */
-static void channel_sink(const struct log_message *message, void *arg)
-{
-	const struct keeper_params *params = arg;
-	struct channel_message out = {.type = CHANNEL_LOG, .log = {.level = message->level}};
-
-	if (message->message_id != NULL)
-		snprintf(out.log.message_id, sizeof(out.log.message_id), "%s", message->message_id);
-	snprintf(out.log.text, sizeof(out.log.text), "storage keeper: %.1000s", message->text);
-	(void)channel_send(params->channel_fd, &out);
-}
-
-/* The mailbox's end tells when to leave; a Ctrl-C goes to the whole process group. */
-static void set_signals(void)
-{
-	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
-	struct sigaction action = {.sa_handler = SIG_IGN};
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		sigaction(ignored[i], &action, NULL);
-	action.sa_handler = SIG_DFL;
-	sigaction(SIGCHLD, &action, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static int become_keeper(const struct keeper_params *params)
 {
+	static struct process_log log; /* for good */
 	const int keep[] = {params->mailbox_fd, params->channel_fd};
 	int r;
 
-	log_set_sink(channel_sink, (void *)(uintptr_t)params);
+	log = (struct process_log){params->channel_fd, "storage keeper: "};
+	log_set_sink(process_log_sink, &log);
 	prctl(PR_SET_NAME, "fancapd-keeper");
-	set_signals();
+	process_set_signals();
 	umask(027);
 	r = privileges_keep_fds(keep, 2);
 	if (r == 0)

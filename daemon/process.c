@@ -3,6 +3,7 @@
 #include <event2/event.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,6 +96,31 @@ int process_init(struct process *process, const struct process_type *type, struc
 	};
 	process->restart_event = evtimer_new(base, on_restart, process);
 	return process->restart_event != NULL ? 0 : -ENOMEM;
+}
+
+void process_log_sink(const struct log_message *message, void *arg)
+{
+	const struct process_log *log = arg;
+	struct channel_message out = {.type = CHANNEL_LOG, .log = {.level = message->level}};
+
+	if (message->message_id != NULL)
+		snprintf(out.log.message_id, sizeof(out.log.message_id), "%s", message->message_id);
+	snprintf(out.log.text, sizeof(out.log.text), "%s%.1000s", log->what, message->text);
+	(void)channel_send(log->channel_fd, &out);
+}
+
+void process_set_signals(void)
+{
+	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
+	struct sigaction action = {.sa_handler = SIG_IGN};
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		sigaction(ignored[i], &action, NULL);
+	action.sa_handler = SIG_DFL;
+	sigaction(SIGCHLD, &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* No signal handler of the supervisor's may run in the child: it would use the supervisor's descriptors. */

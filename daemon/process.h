@@ -47,6 +47,26 @@ struct process {
 int process_init(struct process *process, const struct process_type *type, struct event_base *base,
 		 const struct log_context *about);
 
+/** Of a process that has been forked: to whom it logs. */
+struct process_log {
+	int channel_fd;
+	const char *what; ///< put before each message
+};
+
+/**
+ * In the new process: a sink for log_set_sink(). What it has to say goes to the supervisor, who has the journal. If that
+ * does not keep up, the message is lost.
+ *
+ * @param arg a struct process_log
+ */
+void process_log_sink(const struct log_message *message, void *arg);
+
+/**
+ * In the new process: ignore what ends others, for the supervisor tells it when to leave, and a Ctrl-C goes to the whole
+ * process group. A file that may grow no further (RLIMIT_FSIZE) is an error of write() like any other.
+ */
+void process_set_signals(void);
+
 /** Fork it. @return 0 or -errno */
 int process_start(struct process *process);
 

@@ -15,6 +15,7 @@
 #include "daemon/device_clock.h"
 #include "daemon/log.h"
 #include "daemon/privileges.h"
+#include "daemon/process.h"
 #include "daemon/worker.h"
 #include "fancap/ring.h"
 
@@ -312,36 +313,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
 
-/* What a worker has to say goes to the supervisor, who has the journal. If it does not keep up, the message is lost. */
-static void channel_sink(const struct log_message *message, void *arg)
-{
-	const struct worker_params *params = arg;
-	struct channel_message out = {.type = CHANNEL_LOG, .log = {.level = message->level}};
-
-	if (message->message_id != NULL)
-		snprintf(out.log.message_id, sizeof(out.log.message_id), "%s", message->message_id);
-	snprintf(out.log.text, sizeof(out.log.text), "%s", message->text);
-	(void)channel_send(params->channel_fd, &out);
-}
-
-/*
- * The supervisor tells us when to stop; a Ctrl-C goes to the whole process group. A file that may grow no further
- * (RLIMIT_FSIZE) is an error of write() like any other.
- */
-static void set_signals(void)
-{
-	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
-	struct sigaction action = {.sa_handler = SIG_IGN};
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		sigaction(ignored[i], &action, NULL);
-	action.sa_handler = SIG_DFL;
-	sigaction(SIGCHLD, &action, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static int pin(int cpu)
 {
 	cpu_set_t set;
@@ -355,14 +326,16 @@ static int pin(int cpu)
 
 static int become_worker(const struct worker_params *params)
 {
+	static struct process_log log; /* for good */
 	const int keep[] = {params->ring_fd, params->channel_fd, params->ledger_fd, params->recorder.mailbox_fd};
 	char name[16];
 	int r;
 
-	log_set_sink(channel_sink, (void *)(uintptr_t)params);
+	log = (struct process_log){params->channel_fd, ""};
+	log_set_sink(process_log_sink, &log);
 	snprintf(name, sizeof(name), "fancapd-w%u", params->recorder.worker);
 	prctl(PR_SET_NAME, name);
-	set_signals();
+	process_set_signals();
 	r = privileges_keep_fds(keep, sizeof(keep) / sizeof(keep[0]));
 	if (r == 0)
 		r = pin(params->cpu);
