@@ -132,8 +132,9 @@ static void summarise(struct keeper *k, uint64_t now_ns)
 {
 	if (k->summary_files == 0 || now_ns - k->summary_at_ns < SUMMARY_NS)
 		return;
-	log_info("%llu of the oldest files (%llu MiB) were removed to keep within storage.retain",
-		 (unsigned long long)k->summary_files, (unsigned long long)(k->summary_bytes >> 20));
+	log_printf(LOG_INFO, MESSAGE_FILES_REMOVED, NULL,
+		   "%llu of the oldest files (%llu MiB) were removed to keep within storage.retain",
+		   (unsigned long long)k->summary_files, (unsigned long long)(k->summary_bytes >> 20));
 	k->summary_files = k->summary_bytes = 0;
 	k->summary_at_ns = now_ns;
 }
@@ -895,7 +896,7 @@ static int become_keeper(const struct keeper_params *params)
 	int r;
 
 	log = (struct process_log){params->channel_fd, "storage keeper: "};
-	log_set_sink(process_log_sink, &log);
+	process_log_to(&log);
 	prctl(PR_SET_NAME, "fancapd-keeper");
 	process_set_signals();
 	umask(027);
