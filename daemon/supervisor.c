@@ -21,6 +21,7 @@
 #include "daemon/presence.h"
 #include "daemon/reload.h"
 #include "daemon/rotation.h"
+#include "daemon/snapshot.h"
 #include "daemon/storage.h"
 #include "daemon/supervisor.h"
 
@@ -67,13 +68,13 @@ static int add_timer(struct event *event, unsigned ms)
 	return evtimer_add(event, &wait);
 }
 
-/* --- statistics ------------------------------------------------------------------------------------------------ */
-
 /* Every worker there is, in a loop. @param child NULL to begin with */
 static struct child *next_child(const struct supervisor *sup, const struct child *child)
 {
 	return captures_next_child(&sup->captures, child);
 }
+
+/* --- what is told of it ----------------------------------------------------------------------------------------- */
 
 static size_t count_workers(const struct supervisor *sup)
 {
@@ -84,54 +85,11 @@ static size_t count_workers(const struct supervisor *sup)
 	return n;
 }
 
-static void count_interface(const struct capture *capture, struct statistics_interface *ret)
-{
-	const struct ring_set *device = capture_device(capture);
-
-	ret->name = capture->name;
-	ret->state = device == NULL ? INTERFACE_MISSING : capture->up ? INTERFACE_UP : INTERFACE_DOWN;
-	ret->device = device != NULL ? capture->device : NULL;
-	ret->ifindex = device != NULL ? device->link.ifindex : 0;
-	ret->fanout_id = device != NULL ? device->group.id : 0;
-	ret->has_nic = capture->has_nic;
-	ret->nic = capture->nic;
-	ret->fanout_mode = fancap_fanout_mode_name(capture->config->fanout.mode);
-	for (unsigned i = 0; i < ret->n_workers; i++)
-		capture_count(capture, i, &ret->workers[i]);
-}
-
-/* Counters go on where an earlier fancapd left off. */
-static uint64_t capturing_since(const struct supervisor *sup)
-{
-	uint64_t since_ns = sup->started_ns;
-
-	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next) {
-		for (const struct ring_set *set = capture->sets; set != NULL; set = set->next)
-			since_ns = set->created_ns < since_ns ? set->created_ns : since_ns;
-	}
-	return since_ns;
-}
-
 static struct statistics *snapshot(void *arg)
 {
-	struct supervisor *sup = arg;
-	struct statistics *stats = statistics_new(sup->captures.n);
-	struct statistics_interface *interface;
+	const struct supervisor *sup = arg;
 
-	if (stats == NULL)
-		return NULL;
-	stats->time_ns = clock_realtime_ns();
-	stats->started_ns = capturing_since(sup);
-	interface = stats->interfaces;
-	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next, interface++) {
-		if (statistics_interface_alloc(interface, capture_workers(capture)) < 0) {
-			statistics_free(stats);
-			return NULL;
-		}
-		count_interface(capture, interface);
-	}
-	statistics_sum(stats);
-	return stats;
+	return snapshot_take(&(struct snapshot_scope){.captures = &sup->captures, .started_ns = sup->started_ns});
 }
 
 static void fill_status(void *arg, struct control_status *ret)
