@@ -46,6 +46,12 @@ bool methods_events(const struct control_source *source, json_t *parameters, str
 
 /* --- methods_act.c --- */
 void methods_reload(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+bool methods_restart_worker(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+			    struct method_reply *ret_reply);
+void methods_pause(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+void methods_resume(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+void methods_set_filter(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+void methods_set_log_level(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
 bool methods_rotate(const struct control_source *source, json_t *parameters, struct method_wait *wait,
 		    struct method_reply *ret_reply);
 

@@ -177,7 +177,7 @@ static void fake_status(void *arg, struct control_status *ret_status)
 
 void fake_source_end_jobs(struct fake_source *fake, bool in_time)
 {
-	const struct control_outcome outcome = { .in_time = in_time, .workers = 2 };
+	const struct control_outcome outcome = { .in_time = in_time, .workers = 2, .pid = 1234 };
 
 	while (fake->n_jobs > 0) {
 		struct control_job *job = fake->jobs[--fake->n_jobs];
@@ -210,6 +210,69 @@ static int fake_rotate(void *arg, const char *interface, struct control_job *job
 	return 0;
 }
 
+static bool is_fake_interface(const char *interface)
+{
+	return !strcmp(interface, "eth1") || !strcmp(interface, "wan");
+}
+
+static int fake_restart_worker(void *arg, const char *interface, unsigned worker, struct control_job *job)
+{
+	const struct fake_source *fake = arg;
+
+	if (!is_fake_interface(interface))
+		return -ENODEV;
+	if (worker >= fake->n_workers)
+		return -ESRCH;
+	return fake_rotate(arg, interface, job);
+}
+
+static int fake_pause(void *arg, const char *interface, bool pause, unsigned *ret_changed, struct fancap_error *err)
+{
+	struct fake_source *fake = arg;
+
+	if (interface && !is_fake_interface(interface))
+		return -ENODEV;
+	if (fake->missing && !pause) {
+		fancap_error_set(err, "wan: filter: no memory");
+		return -ENOBUFS;
+	}
+	*ret_changed = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		if (interface && strcmp(interface, i ? "wan" : "eth1"))
+			continue;
+		*ret_changed += fake->paused[i] != pause;
+		fake->paused[i] = pause;
+	}
+	return 0;
+}
+
+static int fake_set_filter(void *arg, const char *interface, const char *filter, bool configured,
+			   const char **ret_filter, struct fancap_error *err)
+{
+	struct fake_source *fake = arg;
+
+	if (!is_fake_interface(interface))
+		return -ENODEV;
+	if (fake->no_snapshot)
+		return -EAGAIN;
+	if (filter && !strcmp(filter, "prot 1")) {
+		fancap_error_set(err, "syntax error");
+		return -EINVAL;
+	}
+	fake->filter = *ret_filter = configured ? "tcp" : !filter ? "" : !strcmp(filter, "udp") ? "udp" : "";
+	fake->filter_configured = configured;
+	return 0;
+}
+
+static int fake_set_log_level(void *arg, int level)
+{
+	struct fake_source *fake = arg;
+	int before = fake->log_level;
+
+	fake->log_level = level;
+	return before;
+}
+
 static void fake_forget(void *arg, struct control_job *job)
 {
 	struct fake_source *fake = arg;
@@ -225,7 +288,8 @@ struct control_source fake_source(struct fake_source *fake)
 		.snapshot = fake_snapshot, .status = fake_status, .interface = fake_interface,
 		.worker = fake_worker, .configuration = fake_configuration, .events = fake->events, .reload = fake_reload,
 		.rotate = fake_rotate,
-		.forget = fake_forget, .arg = fake,
+		.restart_worker = fake_restart_worker, .pause = fake_pause, .set_filter = fake_set_filter,
+		.set_log_level = fake_set_log_level, .forget = fake_forget, .arg = fake,
 	};
 }
 

@@ -22,6 +22,10 @@ struct fake_source {
 	struct events *events; ///< the caller's; fake_source_serve() makes its own
 	enum reload_result reload_result; ///< of every reload
 	const char *reload_reasons;
+	const char *filter; ///< as SetFilter was called last
+	bool filter_configured;
+	bool paused[2];
+	int log_level;
 	unsigned reloads; ///< how many there were
 	unsigned snapshots; ///< how many were taken
 	struct control_job *jobs[FAKE_JOBS_MAX]; ///< rotations under way

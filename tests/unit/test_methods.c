@@ -968,6 +968,120 @@ static void rotate_before_the_capture_is_unavailable(void **state)
 	json_decref(reply.parameters);
 }
 
+static void filter_is_set(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct method_reply reply;
+
+	(void)state;
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"filter\":\"udp\"}}");
+	check_against_idl(varlink_io_fancap, "method", "SetFilter", reply.parameters);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "filter")), "udp");
+	assert_string_equal(fake.filter, "udp");
+	json_decref(reply.parameters);
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\"}}");
+	check_against_idl(varlink_io_fancap, "method", "SetFilter", reply.parameters);
+	assert_true(json_is_null(json_object_get(reply.parameters, "filter")));
+	json_decref(reply.parameters);
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"configured\":true}}");
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "filter")), "tcp");
+	assert_true(fake.filter_configured);
+	json_decref(reply.parameters);
+
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"filter\":\"prot 1\"}}");
+	assert_string_equal(reply.error, FANCAP_ERROR_INVALID_FILTER);
+	check_against_idl(varlink_io_fancap, "error", "InvalidFilter", reply.parameters);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "filter")), "prot 1");
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "reason")), "syntax error");
+	json_decref(reply.parameters);
+	assert_error("{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth9\",\"filter\":\"udp\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+	assert_error("{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"filter\":\"udp\"}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interface");
+	assert_error("{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"configured\":1}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "configured");
+	assert_error("{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"filter\":\"udp\",\"configured\":true}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "filter");
+}
+
+static void pause_and_resume_say_how_many_they_changed(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct method_reply reply;
+
+	(void)state;
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Pause\",\"parameters\":{\"interface\":\"wan\"}}");
+	check_against_idl(varlink_io_fancap, "method", "Pause", reply.parameters);
+	assert_int_equal(number(reply.parameters, "interfaces"), 1);
+	assert_true(fake.paused[1] && !fake.paused[0]);
+	json_decref(reply.parameters);
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Pause\"}");
+	assert_int_equal(number(reply.parameters, "interfaces"), 1);
+	json_decref(reply.parameters);
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Resume\"}");
+	check_against_idl(varlink_io_fancap, "method", "Resume", reply.parameters);
+	assert_int_equal(number(reply.parameters, "interfaces"), 2);
+	assert_true(!fake.paused[1] && !fake.paused[0]);
+	json_decref(reply.parameters);
+
+	fake.missing = true; /* the fake then has no memory either */
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Resume\"}");
+	assert_string_equal(reply.error, FANCAP_ERROR_UNAVAILABLE);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "reason")), "wan: filter: no memory");
+	json_decref(reply.parameters);
+	assert_error("{\"method\":\"io.fancap.Pause\",\"parameters\":{\"interface\":\"eth9\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+}
+
+static void worker_is_replaced(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct method_wait wait = { .answer = on_answer };
+	struct method_reply reply;
+
+	(void)state;
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.RestartWorker\",\"parameters\":{\"interface\":\"wan\",\"worker\":1}}",
+			     &wait, &reply));
+	fake_source_end_jobs(&fake, true);
+	check_against_idl(varlink_io_fancap, "method", "RestartWorker", later.parameters);
+	assert_int_equal(number(later.parameters, "pid"), 1234);
+	json_decref(later.parameters);
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.RestartWorker\",\"parameters\":{\"interface\":\"wan\",\"worker\":0}}",
+			     &wait, &reply));
+	fake_source_end_jobs(&fake, false);
+	assert_string_equal(later.error, FANCAP_ERROR_TIMEOUT);
+	json_decref(later.parameters);
+
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const workers[] = { "2", "-1", "4294967296" };
+		char text[128];
+
+		snprintf(text, sizeof(text), "{\"method\":\"io.fancap.RestartWorker\",\"parameters\":"
+			 "{\"interface\":\"wan\",\"worker\":%s}}", workers[i]);
+		reply = call_with(&fake, text);
+		assert_string_equal(reply.error, FANCAP_ERROR_NO_SUCH_WORKER);
+		check_against_idl(varlink_io_fancap, "error", "NoSuchWorker", reply.parameters);
+		json_decref(reply.parameters);
+	}
+	assert_error("{\"method\":\"io.fancap.RestartWorker\",\"parameters\":{\"interface\":\"eth9\",\"worker\":0}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+}
+
+static void log_level_is_set(void **state)
+{
+	struct fake_source fake = { .log_level = LOG_INFO };
+	struct method_reply reply;
+
+	(void)state;
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetLogLevel\",\"parameters\":{\"level\":\"debug\"}}");
+	check_against_idl(varlink_io_fancap, "method", "SetLogLevel", reply.parameters);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "previous")), "info");
+	assert_int_equal(fake.log_level, LOG_DEBUG);
+	json_decref(reply.parameters);
+	assert_error("{\"method\":\"io.fancap.SetLogLevel\",\"parameters\":{\"level\":\"notice\"}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "level");
+}
+
 static struct log_message last_message;
 static char last_text[1024];
 
@@ -1034,6 +1148,10 @@ int main(void)
 		cmocka_unit_test(rotate_answers_when_it_is_over),
 		cmocka_unit_test(rotate_that_nobody_waits_for_is_forgotten),
 		cmocka_unit_test(rotate_before_the_capture_is_unavailable),
+		cmocka_unit_test(filter_is_set),
+		cmocka_unit_test(pause_and_resume_say_how_many_they_changed),
+		cmocka_unit_test(worker_is_replaced),
+		cmocka_unit_test(log_level_is_set),
 		cmocka_unit_test(acting_is_logged_with_who_did_it),
 	};
 
