@@ -10,15 +10,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-
-#include "varlink/framer.h"
+#include "varlink/client.h"
 #include "varlink/interfaces.h"
 #include "varlink/message.h"
 
 #define BUSY_RETRY_US 20000
-#define RECEIVE_BYTES 65536
 
 enum question { QUESTION_STATUS, QUESTION_STATISTICS, QUESTIONS };
 
@@ -39,10 +35,10 @@ struct inquiry {
 	struct timeval timeout;
 	struct event *begin;	///< connects, or tries again
 	struct event *deadline; ///< pending while a question is under way
-	/** Of this or the next connection: made when the last one ends, so that no number of HTTP clients takes its place. */
+	/** For the next connection: made when the last one ends, so that no number of HTTP clients takes its place. */
 	int fd;
-	struct bufferevent *connection; ///< NULL: none
-	struct varlink_framer framer;
+	struct varlink_client client;
+	struct event *readable; ///< of the client; NULL: it is not connected
 	json_t *replies[QUESTIONS];
 	unsigned n_replies; ///< those that were errors included
 	struct fancap_error reason;
@@ -51,18 +47,15 @@ struct inquiry {
 
 /* --- the end of a question --------------------------------------------------------------------------- */
 
-/* A bufferevent would close its descriptor some time later, and by then somebody else might have taken the last one. */
 static void connection_close(struct inquiry *inquiry)
 {
-	if (inquiry->connection) {
-		bufferevent_disable(inquiry->connection, EV_READ | EV_WRITE);
-		bufferevent_free(inquiry->connection);
-	}
+	if (inquiry->readable)
+		event_free(inquiry->readable);
+	inquiry->readable = NULL;
+	varlink_client_done(&inquiry->client);
 	if (inquiry->fd >= 0)
 		close(inquiry->fd);
-	inquiry->connection = NULL;
 	inquiry->fd = -1;
-	varlink_framer_done(&inquiry->framer);
 }
 
 static void connection_prepare(struct inquiry *inquiry)
@@ -128,93 +121,58 @@ static void reply_take(struct inquiry *inquiry, const struct varlink_reply *repl
 	inquiry->n_replies++;
 }
 
-/* @return false: the question is over */
-static bool messages_take(struct inquiry *inquiry)
+static void in_trouble(struct inquiry *inquiry, const struct varlink_problem *problem)
 {
-	const char *text;
-	size_t len;
-	int r;
+	switch (problem->trouble) {
+	case VARLINK_ENDED:
+		inquiry_fail(inquiry, "no answer", "the connection ended before the answer did");
+		break;
+	case VARLINK_NO_REPLY:
+		inquiry_fail(inquiry, "what answers there does not speak Varlink", varlink_fault_text(problem->fault));
+		break;
+	default:
+		inquiry_fail(inquiry, problem->step ? problem->step : "no answer", strerror(problem->error));
+	}
+}
 
-	while ((r = varlink_framer_next(&inquiry->framer, &text, &len)) > 0) {
-		struct varlink_reply reply = { 0 };
-		enum varlink_fault fault = varlink_reply_parse(text, len, &reply);
+/* All that has come so far. */
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct inquiry *inquiry = arg;
+	struct varlink_reply reply;
 
-		if (fault) {
-			inquiry_fail(inquiry, "what answers there does not speak Varlink", varlink_fault_text(fault));
-			return false;
-		}
+	(void)fd;
+	(void)what;
+	while (varlink_client_receive(&inquiry->client, &reply) == VARLINK_NO_TROUBLE) {
 		reply_take(inquiry, &reply);
 		varlink_reply_done(&reply);
 		if (inquiry->n_replies == QUESTIONS) {
 			inquiry_finish(inquiry);
-			return false;
-		}
-	}
-	if (r == 0)
-		return true;
-	inquiry_fail(inquiry, "what answers there does not speak Varlink", varlink_fault_text(VARLINK_TOO_LARGE));
-	return false;
-}
-
-static void on_readable(struct bufferevent *connection, void *arg)
-{
-	struct inquiry *inquiry = arg;
-	char bytes[RECEIVE_BYTES];
-	size_t n;
-
-	while ((n = bufferevent_read(connection, bytes, sizeof(bytes))) > 0) {
-		if (varlink_framer_feed(&inquiry->framer, bytes, n) < 0) {
-			inquiry_fail(inquiry, "cannot receive", strerror(ENOMEM));
 			return;
 		}
-		if (!messages_take(inquiry))
-			return;
 	}
-}
-
-static void on_connection_event(struct bufferevent *connection, short events, void *arg)
-{
-	struct inquiry *inquiry = arg;
-	int error = EVUTIL_SOCKET_ERROR();
-
-	/* It does not listen any more, but may have said why: the end of what it says is still to come. */
-	if ((events & BEV_EVENT_WRITING) && (error == EPIPE || error == ECONNRESET)) {
-		bufferevent_disable(connection, EV_WRITE);
-		return;
-	}
-	if ((events & BEV_EVENT_EOF) || error == ECONNRESET)
-		inquiry_fail(inquiry, "no answer", "the connection ended before the answer did");
-	else
-		inquiry_fail(inquiry, "no answer", strerror(error));
+	if (inquiry->client.problem.trouble != VARLINK_TIMED_OUT)
+		in_trouble(inquiry, &inquiry->client.problem);
 }
 
 /* --- asking ------------------------------------------------------------------------------------------ */
 
-static int questions_send(struct inquiry *inquiry)
-{
-	for (unsigned i = 0; i < QUESTIONS; i++) {
-		size_t len = 0;
-		char *call = varlink_call_build(methods[i], NULL, &len);
-		int r = call ? bufferevent_write(inquiry->connection, call, len) : -1;
-
-		free(call);
-		if (r < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
+/* The client never waits: the event loop does. Both calls are short, and the socket's buffer is empty. */
 static void connection_use(struct inquiry *inquiry)
 {
-	inquiry->connection = bufferevent_socket_new(inquiry->base, inquiry->fd, 0);
-	if (inquiry->connection) {
-		varlink_framer_init(&inquiry->framer, VARLINK_REPLY_MAX_BYTES);
-		bufferevent_setcb(inquiry->connection, on_readable, NULL, on_connection_event, inquiry);
-		bufferevent_setwatermark(inquiry->connection, EV_READ, 0, RECEIVE_BYTES);
-		if (questions_send(inquiry) == 0 && bufferevent_enable(inquiry->connection, EV_READ | EV_WRITE) == 0)
-			return;
+	enum varlink_trouble trouble = varlink_client_adopt(&inquiry->client, inquiry->fd);
+
+	inquiry->fd = -1;
+	varlink_client_set_timeout(&inquiry->client, 0);
+	for (unsigned i = 0; i < QUESTIONS && !trouble; i++)
+		trouble = varlink_client_send(&inquiry->client, methods[i], NULL, false);
+	if (trouble) {
+		in_trouble(inquiry, &inquiry->client.problem);
+		return;
 	}
-	inquiry_fail(inquiry, "cannot ask", strerror(ENOMEM));
+	inquiry->readable = event_new(inquiry->base, inquiry->client.fd, EV_READ | EV_PERSIST, on_readable, inquiry);
+	if (!inquiry->readable || event_add(inquiry->readable, NULL) < 0)
+		inquiry_fail(inquiry, "cannot ask", strerror(ENOMEM));
 }
 
 static void connect_failed(struct inquiry *inquiry, int error)
@@ -293,6 +251,8 @@ struct inquiry *inquiry_new(struct event_base *base, const char *path, unsigned 
 			.deadline = evtimer_new(base, on_deadline, inquiry),
 			.fd = -1,
 		};
+	if (inquiry)
+		varlink_client_init(&inquiry->client);
 	if (!inquiry || !inquiry->begin || !inquiry->deadline) {
 		fancap_error_set(err, "%s", strerror(ENOMEM));
 	} else if (!len || len >= sizeof(inquiry->address.sun_path)) {
