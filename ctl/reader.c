@@ -98,7 +98,9 @@ void cells_seen(struct table *table, struct reader *reader, json_t *object)
 	uint64_t dropped = read_count(reader, object, "packets_dropped");
 
 	table_count(table, seen);
+	table_color(table, dropped ? COLOR_BAD : COLOR_NONE);
 	table_count(table, dropped);
+	table_color(table, dropped ? COLOR_BAD : COLOR_NONE);
 	table_percent(table, dropped, seen);
 }
 
@@ -114,4 +116,36 @@ void cell_interface(struct table *table, struct reader *reader, json_t *interfac
 	} else {
 		table_text(table, name);
 	}
+}
+
+void cell_lost(struct table *table, struct reader *reader, json_t *object, const char *key)
+{
+	uint64_t lost = read_count(reader, object, key);
+
+	table_color(table, lost ? COLOR_BAD : COLOR_NONE);
+	table_count(table, lost);
+}
+
+enum color state_color(const char *state)
+{
+	static const struct {
+		const char *state;
+		enum color color;
+	} rows[] = {
+		{ "up", COLOR_GOOD }, { "running", COLOR_GOOD }, { "missing", COLOR_BAD }, { "down", COLOR_BAD },
+		{ "degraded", COLOR_BAD }, { "active", COLOR_GOOD }, { "finished", COLOR_NONE },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (!strcmp(rows[i].state, state))
+			return rows[i].color;
+	return COLOR_WARNING; /* paused, waiting, restarting, starting, and what else there may be */
+}
+
+void cell_state(struct table *table, struct reader *reader, json_t *object)
+{
+	const char *state = read_text(reader, object, "state");
+
+	table_color(table, state_color(state));
+	table_text(table, state);
 }

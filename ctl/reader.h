@@ -31,6 +31,13 @@ void cell_ratio(struct table *table, json_t *object, const char *key);
 /** Three cells: seen, dropped, and how many of a hundred that is. */
 void cells_seen(struct table *table, struct reader *reader, json_t *object);
 
+/** Packets that should not have been lost: red if there are any. */
+void cell_lost(struct table *table, struct reader *reader, json_t *object, const char *key);
+
+/** How an interface, a worker or a file is doing: member "state". */
+void cell_state(struct table *table, struct reader *reader, json_t *object);
+enum color state_color(const char *state);
+
 /** The interface's name, and what it is called now as well, if it was renamed. */
 void cell_interface(struct table *table, struct reader *reader, json_t *interface);
 

@@ -30,7 +30,7 @@ static void workers_fill(struct table *table, struct reader *reader, json_t *int
 
 		table_text(table, name);
 		table_format(table, "%llu", (unsigned long long)read_count(reader, worker, "worker"));
-		table_text(table, read_text(reader, worker, "state"));
+		cell_state(table, reader, worker);
 		cell_optional(table, reader, worker, "pid");
 		cell_optional(table, reader, worker, "cpu");
 		table_text(table, read_text(reader, worker, "writer"));

@@ -37,7 +37,7 @@ static void statistics_counters(struct table *table, struct reader *reader, json
 {
 	cells_seen(table, reader, object);
 	cell_count(table, reader, object, "packets_written");
-	cell_count(table, reader, object, "packets_discarded");
+	cell_lost(table, reader, object, "packets_discarded");
 	cell_count(table, reader, object, "packets_in_ring");
 	table_bytes(table, read_count(reader, object, "bytes_written"));
 	cell_count(table, reader, object, "ring_freezes");

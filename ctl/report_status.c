@@ -17,7 +17,7 @@ static void status_counters(struct table *table, struct reader *reader, json_t *
 {
 	cells_seen(table, reader, object);
 	cell_count(table, reader, object, "packets_written");
-	cell_count(table, reader, object, "packets_discarded");
+	cell_lost(table, reader, object, "packets_discarded");
 }
 
 static void status_fill(struct table *table, struct reader *reader, json_t *status)
@@ -27,7 +27,7 @@ static void status_fill(struct table *table, struct reader *reader, json_t *stat
 
 	json_array_foreach(array, i, interface) {
 		cell_interface(table, reader, interface);
-		table_text(table, read_text(reader, interface, "state"));
+		cell_state(table, reader, interface);
 		table_format(table, "%llu/%llu",
 			     (unsigned long long)read_count(reader, interface, "workers_running"),
 			     (unsigned long long)read_count(reader, interface, "workers"));

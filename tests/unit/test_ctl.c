@@ -256,7 +256,7 @@ static void version_is_printed(void **state)
 	assert_prints("io.fancap.GetStatus", "version", false,
 		      "fancapctl " PACKAGE_VERSION "\nfancapd 0.0.0-test\n");
 	assert_prints("io.fancap.GetStatus", "version", true,
-		      "{\n  \"fancapctl\": {\n    \"version\": \"" PACKAGE_VERSION "\",\n    \"features\": \"" FANCAP_FEATURES
+		      "{\n  \"format\": 1,\n  \"fancapctl\": {\n    \"version\": \"" PACKAGE_VERSION "\",\n    \"features\": \"" FANCAP_FEATURES
 		      "\"\n  },\n  \"fancapd\": {\n    \"version\": \"0.0.0-test\",\n    \"state\": \"running\",\n"
 		      "    \"pid\": 4321\n  }\n}\n");
 }
@@ -265,12 +265,12 @@ static void acting_says_what_was_done(void **state)
 {
 	(void)state;
 	assert_prints("io.fancap.Rotate", "rotate", false, "2 workers have finished the open files\n");
-	assert_prints("io.fancap.Rotate", "rotate", true, "{\n  \"workers\": 2\n}\n");
+	assert_prints("io.fancap.Rotate", "rotate", true, "{\n  \"format\": 1,\n  \"workers\": 2\n}\n");
 	assert_prints("io.fancap.Reload", "reload", false, "the configuration has been reloaded\n");
-	assert_prints("io.fancap.Reload", "reload", true, "{}\n");
+	assert_prints("io.fancap.Reload", "reload", true, "{\n  \"format\": 1\n}\n");
 }
 
-/* --json of status and statistics is what the daemon sent. */
+/* --json of status and statistics is what the daemon sent, and the version of the format. */
 static void json_is_passed_through(void **state)
 {
 	static const char *const rows[][2] = { { "io.fancap.GetStatus", "status" },
@@ -284,6 +284,8 @@ static void json_is_passed_through(void **state)
 		json_t *sent = json_loads(bytes, 0, NULL), *got = json_loads(result.out, 0, NULL);
 
 		assert_int_equal(result.exit, CTL_OK);
+		assert_int_equal(json_integer_value(json_object_get(got, "format")), 1);
+		assert_int_equal(json_object_del(got, "format"), 0);
 		assert_true(json_equal(json_object_get(sent, "parameters"), got));
 		json_decref(sent);
 		json_decref(got);
@@ -316,7 +318,7 @@ static void json_arrays_are_arrays_when_empty(void **state)
 	struct result result = run_against(ANSWERS, bytes, sizeof(bytes), true, "workers");
 
 	(void)state;
-	assert_string_equal(result.out, "{\n  \"workers\": []\n}\n");
+	assert_string_equal(result.out, "{\n  \"format\": 1,\n  \"workers\": []\n}\n");
 	result_free(&result);
 }
 
