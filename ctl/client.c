@@ -164,7 +164,7 @@ enum ctl_exit client_call(const struct ctl *ctl, const char *method, json_t *par
 	return result;
 }
 
-enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *parameters, int gap_ms,
+enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *parameters, int first_ms, int gap_ms,
 			    enum ctl_exit (*take)(const struct ctl *ctl, json_t *answer, void *arg), void *arg)
 {
 	struct client *client;
@@ -174,6 +174,7 @@ enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *p
 
 	if (result)
 		return result;
+	varlink_client_set_timeout(&client->varlink, first_ms);
 	while (!result && continues) {
 		result = client_expect(client, &answer, &continues);
 		if (!result)

@@ -65,6 +65,9 @@ const char *arguments_option(const struct arguments *arguments, const char *name
 enum ctl_exit arguments_number(const struct ctl *ctl, const struct arguments *arguments, const char *name, long long min,
 			       long long max, long long *number);
 
+/** A number of seconds, in decimals. @return false: none, or not from min to max */
+bool seconds_parse(const char *text, double min, double max, double *ret_seconds);
+
 /** Say what is wrong with a command line, and where to look. @return CTL_USAGE */
 enum ctl_exit wrong_usage(const struct ctl *ctl, const struct command *command, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -149,12 +149,22 @@ static int parser_find(const struct parser *parser, int option)
 	return -1;
 }
 
-static enum ctl_exit timeout_parse(const struct ctl *ctl, const char *text, unsigned *ret_ms)
+bool seconds_parse(const char *text, double min, double max, double *ret_seconds)
 {
 	char *end;
 	double seconds = strtod(text, &end);
 
-	if (end == text || *end || !(seconds >= 0.001 && seconds <= TIMEOUT_MAX_S))
+	if (end == text || *end || !(seconds >= min && seconds <= max))
+		return false;
+	*ret_seconds = seconds;
+	return true;
+}
+
+static enum ctl_exit timeout_parse(const struct ctl *ctl, const char *text, unsigned *ret_ms)
+{
+	double seconds;
+
+	if (!seconds_parse(text, 0.001, TIMEOUT_MAX_S, &seconds))
 		return wrong_usage(ctl, NULL, "--timeout '%s' is no number of seconds from 0.001 to %g", text, TIMEOUT_MAX_S);
 	*ret_ms = (unsigned)(seconds * 1000 + 0.5);
 	return CTL_OK;

@@ -258,6 +258,19 @@ void table_duration(struct table *table, uint64_t duration_ns)
 	table_format(table, "%s", text);
 }
 
+void table_time(struct table *table, uint64_t time_ns)
+{
+	char *cell = NULL;
+	size_t len;
+	FILE *out = open_memstream(&cell, &len);
+
+	if (out) {
+		time_print(out, time_ns);
+		fclose(out);
+	}
+	table_add(table, cell);
+}
+
 /* Rounding must not make a loss look like none, or nearly all like all. */
 void format_percent(char text[FORMAT_TEXT_MAX], uint64_t part, uint64_t whole)
 {

@@ -46,6 +46,7 @@ void table_text(struct table *table, const char *text);
 void table_count(struct table *table, uint64_t count);
 void table_bytes(struct table *table, uint64_t bytes);
 void table_duration(struct table *table, uint64_t duration_ns);
+void table_time(struct table *table, uint64_t time_ns);
 void table_percent(struct table *table, uint64_t part, uint64_t whole);
 void table_format(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -75,6 +75,16 @@ void cell_optional(struct table *table, struct reader *reader, json_t *object, c
 		table_format(table, "%llu", (unsigned long long)read_count(reader, object, key));
 }
 
+void cell_duration(struct table *table, struct reader *reader, json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (!value || json_is_null(value))
+		table_text(table, "-");
+	else
+		table_duration(table, read_count(reader, object, key));
+}
+
 void cell_yes_no(struct table *table, json_t *object, const char *key)
 {
 	json_t *value = json_object_get(object, key);
