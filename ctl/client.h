@@ -20,6 +20,9 @@ enum ctl_exit client_call(const struct ctl *ctl, const char *method, json_t *par
 
 void client_say_not_running(const struct ctl *ctl);
 
+/** Connect to the control socket of this machine. @param ret_fd set on CTL_OK only: the caller's; does not block */
+enum ctl_exit client_connect(const struct ctl *ctl, int *ret_fd);
+
 /** A connection to the daemon, for calls that are answered more than once. What goes wrong is said on ctl->err. */
 struct client;
 

@@ -51,6 +51,8 @@ struct command {
 	const char *details;   ///< sentences for its --help and the manual; NULL: nothing more to say
 	const struct option_row *options; ///< its own; NULL: none
 	enum interface_use interface;
+	bool local;  ///< the daemon is not asked: it takes neither --host nor --socket nor --timeout
+	bool hidden; ///< for our own programs: help does not show it
 	enum word_kind kinds[2]; ///< of its arguments; the last one stands for those after it
 	enum ctl_exit (*run)(const struct ctl *ctl, const struct arguments *arguments);
 };

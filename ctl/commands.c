@@ -8,6 +8,7 @@
 #include "ctl/act.h"
 #include "ctl/follow.h"
 #include "ctl/help.h"
+#include "ctl/host.h"
 #include "ctl/look.h"
 #include "ctl/options.h"
 #include "ctl/recover.h"
@@ -76,10 +77,12 @@ const struct command commands[] = {
 	{ .name = "release", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_SEGMENT }, .options = hold_options,
 	  .interface = INTERFACE_OPTION, .help = "let retention remove them again", .details = "Takes the same as hold.",
 	  .run = run_release },
-	{ .name = "recover", .arguments = "FILE...", .min = 1, .max = -1, .kinds = { WORD_FILE }, .options = recover_options,
+	{ .name = "recover", .local = true, .arguments = "FILE...", .min = 1, .max = -1, .kinds = { WORD_FILE }, .options = recover_options,
 	  .help = "make whole files of torn ones: FILE.part to FILE, others to FILE.recovered.pcapng",
 	  .details = "Works on files of this machine; the daemon is not asked.", .run = run_recover },
 	{ .name = "version", .help = "the versions of fancapctl and of the daemon that runs", .run = run_version },
+	{ .name = "stdio-bridge", .hidden = true, .help = "pass bytes between the control socket and standard input and output",
+	  .details = "What fancapctl --host runs on the other machine.", .run = run_stdio_bridge },
 	{ .name = NULL },
 };
 
@@ -99,8 +102,9 @@ static enum ctl_exit unknown_command(const struct ctl *ctl, const char *name)
 {
 	const char *candidates[COMMANDS_MAX] = { NULL }, *meant;
 
-	for (size_t i = 0; commands[i].name; i++)
-		candidates[i] = commands[i].name;
+	for (size_t i = 0, n = 0; commands[i].name; i++)
+		if (!commands[i].hidden)
+			candidates[n++] = commands[i].name;
 	meant = suggest(name, candidates);
 	if (meant)
 		return wrong_usage(ctl, NULL, "unknown command '%s' (did you mean %s?)", name, meant);
@@ -111,6 +115,8 @@ static enum ctl_exit check_arguments(const struct ctl *ctl, const struct argumen
 {
 	const struct command *command = arguments->command;
 
+	if (ctl->host && command->local)
+		return wrong_usage(ctl, command, "%s takes no --host", command->name);
 	if (ctl->interface && command->interface == INTERFACE_NONE)
 		return wrong_usage(ctl, command, "%s takes no --interface", command->name);
 	if (arguments->n > command->max && command->max == 0)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/percent.h"
 
@@ -18,6 +19,15 @@ static bool colors;
 void color_enable(bool enable)
 {
 	colors = enable;
+}
+
+bool color_is_wanted(FILE *out)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (no_color && *no_color)
+		return false;
+	return term && *term && strcmp(term, "dumb") && isatty(fileno(out));
 }
 
 void color_print(FILE *out, enum color color, const char *text)

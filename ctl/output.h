@@ -22,8 +22,11 @@ void format_percent(char text[FORMAT_TEXT_MAX], uint64_t part, uint64_t whole); 
 /** What a colour says. None is ever part of JSON. */
 enum color { COLOR_NONE, COLOR_GOOD, COLOR_WARNING, COLOR_BAD };
 
-/** Whether there are colours from now on: a terminal, and somebody who wants them. There are none at first. */
+/** Whether there are colours from now on. There are none at first. */
 void color_enable(bool enable);
+
+/** Whether out is a terminal that knows colours (TERM), and nobody has set NO_COLOR; see no-color.org. */
+bool color_is_wanted(FILE *out);
 
 /** Print text that controls nothing, see text_print(). */
 void color_print(FILE *out, enum color color, const char *text);

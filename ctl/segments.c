@@ -155,12 +155,14 @@ static json_t *absolute_path(const char *file)
 	return path;
 }
 
-static json_t *paths_of_words(const struct arguments *arguments)
+/* Paths on another machine are what they are said to be. */
+static json_t *paths_of_words(const struct ctl *ctl, const struct arguments *arguments)
 {
 	json_t *paths = json_array();
 
 	for (int i = 0; i < arguments->n; i++)
-		(void)json_array_append_new(paths, absolute_path(arguments->words[i]));
+		(void)json_array_append_new(paths, ctl->host ? varlink_text(arguments->words[i]) :
+							       absolute_path(arguments->words[i]));
 	return paths;
 }
 
@@ -267,7 +269,7 @@ static enum ctl_exit change(const struct ctl *ctl, const struct arguments *argum
 	if (ctl->interface && !range)
 		return wrong_usage(ctl, arguments->command, "%s takes --interface only with --from and --to", name);
 	if (!range) {
-		paths = paths_of_words(arguments);
+		paths = paths_of_words(ctl, arguments);
 		result = change_paths(ctl, method, paths, changed);
 		json_decref(paths);
 		return result;

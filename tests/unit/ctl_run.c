@@ -121,12 +121,13 @@ void daemon_stop(struct daemon *daemon)
 
 /* --- fancapctl -------------------------------------------------------------------------------------------------- */
 
-struct result run_words(const char *socket, bool json, const char *const *words)
+/* @param options what main() would make of those before the command */
+static struct result run_ctl(const struct ctl *options, const char *const *words)
 {
 	char *argv[WORDS_MAX + 1] = { NULL };
 	struct result result = { 0 };
 	size_t out_len, err_len;
-	struct ctl ctl = { .socket = socket, .timeout_ms = 300, .json = json };
+	struct ctl ctl = *options;
 	int argc = 0;
 
 	for (; words[argc]; argc++) {
@@ -139,6 +140,17 @@ struct result run_words(const char *socket, bool json, const char *const *words)
 	fclose(ctl.out);
 	fclose(ctl.err);
 	return result;
+}
+
+struct result run_words(const char *socket, bool json, const char *const *words)
+{
+	return run_ctl(&(struct ctl){ .socket = socket, .timeout_ms = 300, .json = json }, words);
+}
+
+struct result run_on(const char *host, const char *socket, const char *const *words)
+{
+	/* A process that has to be started takes its time on a busy machine. */
+	return run_ctl(&(struct ctl){ .socket = socket, .host = host, .timeout_ms = 30000 }, words);
 }
 
 struct result run_at(const char *socket, bool json, const char *command, const char *argument)

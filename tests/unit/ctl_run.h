@@ -38,6 +38,7 @@ struct result {
 
 /** Run fancapctl with words that end with NULL, the command first. */
 struct result run_words(const char *socket, bool json, const char *const *words);
+struct result run_on(const char *host, const char *socket, const char *const *words); ///< with --host
 struct result run_at(const char *socket, bool json, const char *command, const char *argument);
 struct result run_against(enum manner manner, const char *bytes, size_t len, bool json, const char *command);
 void result_free(struct result *result);

@@ -420,7 +420,8 @@ static void every_command_has_help(void **state)
 		assert_non_null(strstr(result.out, command->help));
 		for (const struct option_row *row = command->options; row && row->name; row++)
 			assert_non_null(strstr(result.out, row->help));
-		assert_non_null(strstr(result.out, "--timeout SECONDS"));
+		assert_non_null(strstr(result.out, "--json"));
+		assert_int_equal(strstr(result.out, "--timeout SECONDS") != NULL, !command->local);
 		assert_int_equal(strstr(result.out, "--interface NAME") != NULL, command->interface != INTERFACE_NONE);
 		result_free(&result);
 	}
