@@ -159,3 +159,17 @@ void cell_state(struct table *table, struct reader *reader, json_t *object)
 	table_color(table, state_color(state));
 	table_text(table, state);
 }
+
+int changed_print(json_t *answer, const char *key, const char *noun, FILE *out, const char **ret_missing, const char *what,
+		  const char *none)
+{
+	struct reader reader = { NULL };
+	uint64_t n = read_count(&reader, answer, key);
+	int r = reader_result(&reader, ret_missing);
+
+	if (r == 0 && n)
+		fprintf(out, "%llu %s%s %s now\n", (unsigned long long)n, noun, n == 1 ? " is" : "s are", what);
+	else if (r == 0)
+		fprintf(out, "%s\n", none);
+	return r;
+}

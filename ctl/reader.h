@@ -42,4 +42,13 @@ enum color state_color(const char *state);
 /** The interface's name, and what it is called now as well, if it was renamed. */
 void cell_interface(struct table *table, struct reader *reader, json_t *interface);
 
+/**
+ * Print how many were changed: "2 files are held now", or `none`.
+ *
+ * @param key of their number in the answer
+ * @return as reader_result()
+ */
+int changed_print(json_t *answer, const char *key, const char *noun, FILE *out, const char **ret_missing, const char *what,
+		  const char *none);
+
 #endif

@@ -69,28 +69,14 @@ int report_filter(json_t *answer, FILE *out, const char **ret_missing)
 	return 0;
 }
 
-/* "2 interfaces are paused now", or that nothing has changed. */
-static int print_interfaces_changed(json_t *answer, FILE *out, const char **ret_missing, const char *what, const char *none)
-{
-	struct reader reader = { NULL };
-	uint64_t n = read_count(&reader, answer, "interfaces");
-	int r = reader_result(&reader, ret_missing);
-
-	if (r == 0 && n)
-		fprintf(out, "%llu interface%s %s now\n", (unsigned long long)n, n == 1 ? " is" : "s are", what);
-	else if (r == 0)
-		fprintf(out, "%s\n", none);
-	return r;
-}
-
 int report_paused(json_t *answer, FILE *out, const char **ret_missing)
 {
-	return print_interfaces_changed(answer, out, ret_missing, "paused", "nothing has changed: paused before");
+	return changed_print(answer, "interfaces", "interface", out, ret_missing, "paused", "nothing has changed: paused before");
 }
 
 int report_resumed(json_t *answer, FILE *out, const char **ret_missing)
 {
-	return print_interfaces_changed(answer, out, ret_missing, "recorded", "nothing has changed: none was paused");
+	return changed_print(answer, "interfaces", "interface", out, ret_missing, "recorded", "nothing has changed: none was paused");
 }
 
 int report_restart(json_t *answer, FILE *out, const char **ret_missing)

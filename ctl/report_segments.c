@@ -58,26 +58,12 @@ int report_segments(json_t *answer, FILE *out, const char **ret_missing)
 	return r;
 }
 
-/* "3 files are held now", or that nothing has changed. */
-static int print_changed(json_t *answer, FILE *out, const char **ret_missing, const char *what, const char *none)
-{
-	struct reader reader = { NULL };
-	uint64_t changed = read_count(&reader, answer, "changed");
-	int r = reader_result(&reader, ret_missing);
-
-	if (r == 0 && changed)
-		fprintf(out, "%llu file%s %s now\n", (unsigned long long)changed, changed == 1 ? " is" : "s are", what);
-	else if (r == 0)
-		fprintf(out, "%s\n", none);
-	return r;
-}
-
 int report_held(json_t *answer, FILE *out, const char **ret_missing)
 {
-	return print_changed(answer, out, ret_missing, "held", "nothing has changed: all of them were held before");
+	return changed_print(answer, "changed", "file", out, ret_missing, "held", "nothing has changed: all of them were held before");
 }
 
 int report_released(json_t *answer, FILE *out, const char **ret_missing)
 {
-	return print_changed(answer, out, ret_missing, "no longer held", "nothing has changed: none of them was held");
+	return changed_print(answer, "changed", "file", out, ret_missing, "no longer held", "nothing has changed: none of them was held");
 }
