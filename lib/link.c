@@ -18,7 +18,7 @@ static void link_kind(int hatype, struct fancap_link *ret)
 	case ARPHRD_LOOPBACK:
 		ret->linktype = FANCAP_LINKTYPE_ETHERNET;
 		ret->type = FANCAP_RAW;
-		ret->reserve_bytes = 2; /* a 14-byte header ends the packet data's start at offset 84 */
+		ret->reserve_bytes = 2; /* with a header of 14 bytes, packets begin at offset 84 */
 		return;
 	case ARPHRD_NONE:
 		ret->linktype = FANCAP_LINKTYPE_RAW;
