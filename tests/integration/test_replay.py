@@ -485,20 +485,26 @@ def test_a_signal_just_before_it_waits_for_a_pipe_is_not_lost(link: Link, folder
     assert process.returncode == 128 + signal.SIGTERM
 
 
-def test_link_going_down_is_an_error(link: Link, folder: Path) -> None:
+@pytest.mark.parametrize("arguments", [(), ("--qdisc",)], ids=["bypass", "qdisc"])
+@pytest.mark.parametrize(("lost", "error"), [("sender", "sending: Network is down"), ("name", "has no carrier")],
+                         ids=["down", "unplugged"])
+def test_link_going_down_is_an_error(link: Link, folder: Path, lost: str, error: str, arguments: tuple[str, ...]) -> None:
     path = write_pcap(folder / "a.pcap", timed([frame(i, 60) for i in range(100)]))
     before = link.packets_sent()
-    process = subprocess.Popen(replay_command(link, "--loop", 0, "--speed", "1000pps", path), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(replay_command(link, "--loop", 0, "--speed", "1000pps", *arguments, path),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         wait_until(lambda: link.packets_sent() > before, "the first packet")
-        link.namespace.ip("link", "set", link.sender, "down")
+        link.namespace.ip("link", "set", getattr(link, lost), "down")
         output, errors = process.communicate(timeout=HANG_S)
     finally:
         process.kill()
     assert process.returncode == 1
-    assert f"{link.sender}: sending: Network is down" in errors
+    assert f"{link.sender}: {error}" in errors
     assert output.startswith("sent ")
+    done = replay_any(link, *arguments, path)  # nor does it begin
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{link.sender}: {'is down' if lost == 'sender' else error}" in done.stderr
 
 
 def test_progress_is_shown_on_a_terminal_only(link: Link, folder: Path) -> None:
