@@ -432,6 +432,7 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 static void keeper_died(struct supervisor *sup, int status)
 {
 	process_reaped(&sup->storage.process, status);
+	segments_keeper_died(&sup->storage.segments);
 	if (sup->storage.process.finished)
 		event_base_loopbreak(sup->base);
 	else
@@ -610,6 +611,7 @@ static void forget_job(void *arg, struct control_job *job)
 
 	rotations_forget(&sup->rotations, job);
 	waiting_forget(&sup->restarts, job);
+	segments_forget(&sup->storage.segments, job);
 }
 
 /* --- other things that callers may ask for --------------------------------------------------------------------- */
@@ -648,6 +650,27 @@ static int set_filter(void *arg, const char *interface, const char *filter, bool
 	if (r == 0)
 		*ret_filter = capture->settings.filter;
 	return r;
+}
+
+static int list_segments(void *arg, const struct segments_query *query, struct control_job *job)
+{
+	struct supervisor *sup = arg;
+
+	return segments_list(&sup->storage.segments, query, ANSWER_MAX_MS, job);
+}
+
+static int hold_segments(void *arg, bool hold, const struct segment_entry *entries, size_t n, struct control_job *job)
+{
+	struct supervisor *sup = arg;
+
+	return segments_hold(&sup->storage.segments, hold, entries, n, ANSWER_MAX_MS, job);
+}
+
+static int parse_segment(void *arg, const char *path, struct segment_entry *ret)
+{
+	const struct supervisor *sup = arg;
+
+	return segment_entry_parse(path, sup->config->storage.directories, sup->config->storage.n_directories, ret);
 }
 
 static int set_log_level(void *arg, int level)
@@ -761,6 +784,9 @@ static int open_control(struct supervisor *sup, const struct activation *passed,
 			.pause = pause_or_resume,
 			.set_filter = set_filter,
 			.set_log_level = set_log_level,
+			.list_segments = list_segments,
+			.hold_segments = hold_segments,
+			.parse_segment = parse_segment,
 			.forget = forget_job,
 			.arg = sup,
 		},

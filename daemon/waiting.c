@@ -14,6 +14,8 @@ static void waiting_free(struct waiting *waiting)
 		at = &(*at)->next;
 	*at = waiting->next;
 	event_free(waiting->limit);
+	if (waiting->drop != NULL)
+		waiting->drop(waiting);
 	free(waiting);
 }
 

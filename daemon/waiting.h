@@ -12,6 +12,7 @@ struct waiting {
 	struct waiting *next, **list;
 	struct control_job *job;
 	struct event *limit;
+	void (*drop)(struct waiting *waiting); ///< free what else belongs to it; NULL: nothing does
 };
 
 /**
