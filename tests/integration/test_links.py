@@ -226,7 +226,7 @@ def test_what_was_in_the_rings_is_recorded_while_new_ones_fill(fancapd: Fancapd,
     wait_until(lambda: fancapd.statistics()["total"]["packets_seen"] == 2000, "packets in the new rings")
     total = fancapd.statistics()["total"]
     if total["worker_restarts"] == 0:  # not found to hang yet
-        assert total["packets_in_ring"] == 2000 and total["packets_written"] == 0
+        assert total["packets_in_ring"] >= 1000 and total["packets_written"] <= 1000
     batch(quiet, f"link del {link.name}")  # the third has to wait until the first's rings are drained
     wait_state(fancapd, "missing")
     batch(quiet, *creation(link))
