@@ -9,6 +9,7 @@
 #include "ctl/help.h"
 #include "ctl/look.h"
 #include "ctl/options.h"
+#include "ctl/plan.h"
 #include "ctl/recover.h"
 #include "ctl/suggest.h"
 
@@ -32,6 +33,9 @@ const struct command commands[] = {
 	{ .name = "recover", .arguments = "FILE...", .min = 1, .max = -1, .kinds = { WORD_FILE }, .options = recover_options,
 	  .help = "make whole files of torn ones: FILE.part to FILE, others to FILE.recovered.pcapng",
 	  .run = run_recover },
+	{ .name = "plan", .arguments = "[INTERFACE]", .max = 1, .kinds = { WORD_INTERFACE }, .interface = INTERFACE_WORD,
+	  .help = "what a capture needs of memory and disk, and its configuration", .details = plan_details,
+	  .options = plan_options, .run = run_plan },
 	{ .name = NULL },
 };
 

@@ -7,70 +7,9 @@
 #include <string.h>
 
 #include "ctl/output.h"
+#include "ctl/reader.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
-
-/* --- reading what the daemon says ------------------------------------------------------------------- */
-
-/** Remembers the first thing that was not there; reading goes on with 0 or "". */
-struct reader {
-	const char *missing;
-};
-
-static void reader_miss(struct reader *reader, const char *key)
-{
-	if (!reader->missing)
-		reader->missing = key;
-}
-
-static uint64_t read_count(struct reader *reader, json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	if (json_is_integer(value) && json_integer_value(value) >= 0)
-		return (uint64_t)json_integer_value(value);
-	reader_miss(reader, key);
-	return 0;
-}
-
-static const char *read_text(struct reader *reader, json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	if (json_is_string(value))
-		return json_string_value(value);
-	reader_miss(reader, key);
-	return "";
-}
-
-/* @return NULL if it is not there, which Jansson takes for an empty one */
-static json_t *read_array(struct reader *reader, json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	if (json_is_array(value))
-		return value;
-	reader_miss(reader, key);
-	return NULL;
-}
-
-static json_t *read_object(struct reader *reader, json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	if (json_is_object(value))
-		return value;
-	reader_miss(reader, key);
-	return NULL;
-}
-
-static int report_result(const struct reader *reader, const char **ret_missing)
-{
-	if (!reader->missing)
-		return 0;
-	*ret_missing = reader->missing;
-	return -EBADMSG;
-}
 
 /* --- cells ------------------------------------------------------------------------------------------ */
 
@@ -266,7 +205,7 @@ int report_status(json_t *status, FILE *out, const char **ret_missing)
 	status_check(&reader, status);
 	status_fill(table, &reader, status);
 	storage_fill(recordings, directories, &reader, storage);
-	r = report_result(&reader, ret_missing);
+	r = reader_result(&reader, ret_missing);
 	if (r == 0) {
 		status_head(status, &reader, out);
 		r = table_print(table, out);
@@ -475,7 +414,7 @@ int report_statistics(json_t *statistics, FILE *out, const char **ret_missing)
 	int r;
 
 	statistics_fill(&tables, &reader, statistics);
-	r = report_result(&reader, ret_missing);
+	r = reader_result(&reader, ret_missing);
 	if (r == 0)
 		r = statistics_print(&tables, time_ns, started_ns, out);
 	table_free(tables.all);
@@ -532,7 +471,7 @@ int report_workers(json_t *statistics, FILE *out, const char **ret_missing)
 	json_array_foreach(array, i, interface) {
 		workers_fill(table, &reader, interface);
 	}
-	r = report_result(&reader, ret_missing);
+	r = reader_result(&reader, ret_missing);
 	if (r == 0)
 		r = table_print(table, out);
 	table_free(table);
@@ -545,7 +484,7 @@ int report_rotation(json_t *answer, FILE *out, const char **ret_missing)
 {
 	struct reader reader = { NULL };
 	uint64_t workers = read_count(&reader, answer, "workers");
-	int r = report_result(&reader, ret_missing);
+	int r = reader_result(&reader, ret_missing);
 
 	if (r == 0)
 		fprintf(out, "%llu worker%s finished the open file%s\n", (unsigned long long)workers,
