@@ -12,6 +12,7 @@
 #include "ctl/plan.h"
 #include "ctl/recover.h"
 #include "ctl/suggest.h"
+#include "ctl/top.h"
 
 #define COMMANDS_MAX 64
 
@@ -33,6 +34,8 @@ const struct command commands[] = {
 	{ .name = "recover", .arguments = "FILE...", .min = 1, .max = -1, .kinds = { WORD_FILE }, .options = recover_options,
 	  .help = "make whole files of torn ones: FILE.part to FILE, others to FILE.recovered.pcapng",
 	  .run = run_recover },
+	{ .name = "top", .arguments = "[INTERFACE]", .max = 1, .kinds = { WORD_INTERFACE }, .interface = INTERFACE_WORD,
+	  .help = "a live view: rates, losses, rings, writes, disks, events", .details = top_details, .run = run_top },
 	{ .name = "plan", .arguments = "[INTERFACE]", .max = 1, .kinds = { WORD_INTERFACE }, .interface = INTERFACE_WORD,
 	  .help = "what a capture needs of memory and disk, and its configuration", .details = plan_details,
 	  .options = plan_options, .run = run_plan },
