@@ -21,6 +21,7 @@
 #include "daemon/presence.h"
 #include "daemon/reload.h"
 #include "daemon/rotation.h"
+#include "daemon/snapshot.h"
 #include "daemon/storage.h"
 #include "daemon/supervisor.h"
 
@@ -33,8 +34,6 @@
 #define DROPS_LOG_SECONDS 10
 /* A caller of Rotate is told after that, rather than kept waiting. fancapctl itself waits for 10 s. */
 #define ROTATE_MAX_MS 8000
-/* What packets of mixed traffic measure, about, to judge the rings by. */
-#define MEAN_PACKET_BYTES 800u
 
 struct supervisor {
 	const char *config_path;
@@ -57,6 +56,7 @@ struct supervisor {
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
 	uint64_t started_ns;
+	uint64_t loaded_ns; /* the configuration was */
 	unsigned seconds;
 	uint64_t drops_logged;
 	bool *cached_logged; /* one per storage directory: that it is written through the page cache */
@@ -70,78 +70,55 @@ static int add_timer(struct event *event, unsigned ms)
 	return evtimer_add(event, &wait);
 }
 
-/* --- statistics ------------------------------------------------------------------------------------------------ */
+/* --- what is told of it ----------------------------------------------------------------------------------------- */
 
-static void count_interface(struct supervisor *sup, size_t index, size_t first_child,
-			    struct statistics_interface *ret)
+static struct snapshot_scope scope_of(const struct supervisor *sup)
 {
-	struct capture *capture = &sup->captures[index];
-	const struct capture *device = capture_device(capture);
-
-	ret->name = capture->config->name;
-	ret->state = device == NULL ? INTERFACE_MISSING : capture->up ? INTERFACE_UP : INTERFACE_DOWN;
-	ret->device = device != NULL ? capture->device : NULL;
-	ret->ifindex = device != NULL ? device->link.ifindex : 0;
-	ret->fanout_id = device != NULL ? device->group.id : 0;
-	ret->has_nic = capture->has_nic;
-	ret->nic = capture->nic;
-	ret->fanout_mode = fancap_fanout_mode_name(capture->config->fanout.mode);
-	for (unsigned i = 0; i < ret->n_workers; i++) {
-		const struct child *child = &sup->children[first_child + i];
-
-		capture_count(capture, i, &ret->workers[i]);
-		ret->workers[i].counters.worker_restarts = child->restarts_before + child->process.restarts;
-		if (capture_has_rings(capture))
-			ledger_set_restarts(capture->rings[i].ledger, ret->workers[i].counters.worker_restarts);
-		ret->workers[i].pid = child->process.pid;
-		if (child->process.pid == 0 && child->process.finished)
-			ret->workers[i].state = WORKER_WAITING;
-		else if (process_is_degraded(&child->process))
-			ret->workers[i].state = WORKER_DEGRADED;
-		else
-			ret->workers[i].state = child->process.pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
-	}
-}
-
-/* Counters go on where an earlier fancapd left off. */
-static uint64_t capturing_since(const struct supervisor *sup)
-{
-	uint64_t since_ns = sup->started_ns;
-
-	for (size_t i = 0; i < sup->n_captures; i++) {
-		uint64_t created_ns;
-
-		if (!capture_has_rings(&sup->captures[i]))
-			continue;
-		created_ns = ledger_ring(sup->captures[i].rings[0].ledger)->created_ns;
-		if (created_ns < since_ns)
-			since_ns = created_ns;
-	}
-	return since_ns;
+	return (struct snapshot_scope){
+		.captures = sup->captures,
+		.n_captures = sup->n_captures,
+		.children = sup->children,
+		.started_ns = sup->started_ns,
+	};
 }
 
 static struct statistics *snapshot(void *arg)
 {
-	struct supervisor *sup = arg;
-	struct statistics *stats = statistics_new(sup->n_captures);
-	size_t child = 0;
+	const struct snapshot_scope scope = scope_of(arg);
 
-	if (stats == NULL)
-		return NULL;
-	stats->time_ns = clock_realtime_ns();
-	stats->started_ns = capturing_since(sup);
-	for (size_t i = 0; i < sup->n_captures; i++) {
-		const unsigned workers = sup->captures[i].config->workers;
+	return snapshot_take(&scope);
+}
 
-		if (statistics_interface_alloc(&stats->interfaces[i], workers) < 0) {
-			statistics_free(stats);
-			return NULL;
-		}
-		count_interface(sup, i, child, &stats->interfaces[i]);
-		child += workers;
-	}
-	statistics_sum(stats);
-	return stats;
+static void describe_interface(void *arg, size_t interface, struct control_interface *ret)
+{
+	const struct snapshot_scope scope = scope_of(arg);
+
+	snapshot_interface(&scope, interface, ret);
+}
+
+static void describe_worker(void *arg, size_t interface, unsigned worker, struct control_worker *ret)
+{
+	const struct snapshot_scope scope = scope_of(arg);
+
+	snapshot_worker(&scope, interface, worker, ret);
+}
+
+static int dump_configuration(void *arg, struct control_configuration *ret)
+{
+	const struct supervisor *sup = arg;
+	size_t size;
+	FILE *out;
+	int r;
+
+	*ret = (struct control_configuration){.path = sup->config_path, .loaded_ns = sup->loaded_ns};
+	out = open_memstream(&ret->yaml, &size);
+	if (out == NULL)
+		return -ENOMEM;
+	r = config_dump(sup->config, out);
+	if (fclose(out) == 0 && r == 0)
+		return 0;
+	free(ret->yaml);
+	return -ENOMEM;
 }
 
 static void fill_status(void *arg, struct control_status *ret)
@@ -545,13 +522,13 @@ static void log_taken_over(struct capture *capture)
 /* Whether the rings are large enough is seen when it is too late, unless somebody works it out. */
 static void log_stall(const struct capture *capture)
 {
-	uint64_t stall_ns = capture_stall_ns(capture, MEAN_PACKET_BYTES);
+	uint64_t stall_ns = capture_stall_ns(capture, SNAPSHOT_PACKET_BYTES);
 
 	if (stall_ns == 0)
 		return;
 	log_printf(LOG_INFO, NULL, &(struct log_context){capture->config->name, -1},
 		   "at the link's %u Mbit/s, shared evenly in packets of %u bytes, a worker may stall for %llu ms before packets are dropped",
-		   capture->link.speed_mbit, MEAN_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
+		   capture->link.speed_mbit, SNAPSHOT_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
 }
 
 /* As the workers found it when they began. Replacements are not asked: they would say the same, as a rule. */
@@ -664,6 +641,7 @@ static void reload_now(void *arg, struct reload_report *ret_report)
 	if (config != NULL) {
 		config_free(sup->config);
 		sup->config = config;
+		sup->loaded_ns = clock_realtime_ns();
 		storage_configure(&sup->storage, config);
 		for (size_t i = 0; i < sup->n_children; i++)
 			child_configure(&sup->children[i]);
@@ -725,6 +703,9 @@ static int open_control(struct supervisor *sup, const struct activation *passed,
 		.source = {
 			.snapshot = snapshot,
 			.status = fill_status,
+			.interface = describe_interface,
+			.worker = describe_worker,
+			.configuration = dump_configuration,
 			.reload = reload_now,
 			.rotate = rotate,
 			.forget = forget_job,
@@ -820,7 +801,7 @@ static int supervisor_open(struct supervisor *sup)
 	struct fancap_error err = {"out of memory"};
 	int r;
 
-	sup->started_ns = clock_realtime_ns();
+	sup->started_ns = sup->loaded_ns = clock_realtime_ns();
 	r = open_events(sup);
 	sup->owner = (struct child_owner){
 		.ready = on_child_ready,

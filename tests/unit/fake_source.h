@@ -22,6 +22,7 @@ struct fake_source {
 	enum reload_result reload_result; ///< of every reload
 	const char *reload_reasons;
 	unsigned reloads; ///< how many there were
+	unsigned snapshots; ///< how many were taken
 	struct control_job *jobs[FAKE_JOBS_MAX]; ///< rotations under way
 	size_t n_jobs;
 };

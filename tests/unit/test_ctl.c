@@ -138,10 +138,11 @@ static struct result run_against(enum manner manner, const char *bytes, size_t l
 
 static struct method_reply kept_reply;
 
-static void keep_reply(struct method_wait *wait, const struct method_reply *reply)
+static bool keep_reply(struct method_wait *wait, const struct method_reply *reply)
 {
 	(void)wait;
 	kept_reply = *reply;
+	return reply->continues;
 }
 
 /* What a real daemon would answer to a method, but at a time that is always the same. */

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <event2/event.h>
+
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/methods.h"
@@ -499,6 +501,199 @@ static void wrong_parameters_are_named(void **state)
 		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
 }
 
+static void interfaces_are_listed(void **state)
+{
+	struct fake_source fake = { .n_workers = 2, .missing = true };
+	struct method_reply reply = call_with(&fake, "{\"method\":\"io.fancap.ListInterfaces\"}");
+	json_t *interfaces = json_object_get(reply.parameters, "interfaces"), *eth1, *wan;
+
+	(void)state;
+	assert_null(reply.error);
+	check_against_idl(varlink_io_fancap, "method", "ListInterfaces", reply.parameters);
+	assert_int_equal(json_array_size(interfaces), 2);
+	eth1 = json_array_get(interfaces, 0);
+	wan = json_array_get(interfaces, 1);
+	assert_string_equal(json_string_value(json_object_get(eth1, "interface")), "eth1");
+	assert_string_equal(json_string_value(json_object_get(eth1, "device")), "lan0");
+	assert_string_equal(json_string_value(json_object_get(eth1, "link_type")), "EN10MB");
+	assert_int_equal(number(eth1, "mtu"), 1500);
+	assert_int_equal(number(eth1, "speed_bits"), 10000000000);
+	assert_int_equal(number(eth1, "ring_bytes"), 256 << 20);
+	assert_int_equal(number(eth1, "workers"), 2);
+	assert_int_equal(number(eth1, "workers_running"), 2);
+	assert_string_equal(json_string_value(json_object_get(eth1, "filter")), "tcp port 443");
+	assert_string_equal(json_string_value(json_object_get(eth1, "filter_configured")), "tcp");
+	assert_true(json_is_true(json_object_get(eth1, "promiscuous")));
+	assert_string_equal(json_string_value(json_array_get(json_object_get(eth1, "folders"), 1)), "/srv/two/eth1");
+	assert_string_equal(json_string_value(json_object_get(wan, "state")), "missing");
+	assert_int_equal(number(wan, "workers_running"), 1);
+	assert_true(json_is_null(json_object_get(wan, "link_type")));
+	assert_true(json_is_null(json_object_get(wan, "mtu")));
+	assert_true(json_is_null(json_object_get(wan, "speed_bits")));
+	assert_true(json_is_null(json_object_get(wan, "stall_ns")));
+	assert_true(json_is_null(json_object_get(wan, "filter")));
+	json_decref(reply.parameters);
+}
+
+static void workers_are_listed(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.ListWorkers\"}");
+	json_t *workers = json_object_get(reply.parameters, "workers"), *first, *last;
+
+	(void)state;
+	check_against_idl(varlink_io_fancap, "method", "ListWorkers", reply.parameters);
+	assert_int_equal(json_array_size(workers), 4);
+	first = json_array_get(workers, 0);
+	last = json_array_get(workers, 3);
+	assert_string_equal(json_string_value(json_object_get(first, "interface")), "eth1");
+	assert_int_equal(number(first, "worker"), 0);
+	assert_int_equal(number(first, "pid"), 1000);
+	assert_int_equal(number(first, "heartbeat_ns"), 12345678);
+	assert_string_equal(json_string_value(json_object_get(first, "segment")),
+			    "/srv/one/eth1/2023-11-14/x-w0.pcapng.part");
+	assert_int_equal(number(first, "segment_bytes"), 123456789);
+	assert_int_equal(number(first, "segment_packets"), 250000);
+	assert_int_equal(number(first, "segment_start_ns"), 1700000060000000000);
+	assert_string_equal(json_string_value(json_object_get(last, "interface")), "wan");
+	assert_string_equal(json_string_value(json_object_get(last, "state")), "restarting");
+	assert_int_equal(number(last, "restarts"), 3);
+	assert_true(json_is_null(json_object_get(last, "heartbeat_ns")));
+	assert_true(json_is_null(json_object_get(last, "segment")));
+	assert_int_equal(number(last, "segment_bytes"), 0);
+	assert_true(json_is_null(json_object_get(last, "segment_start_ns")));
+	json_decref(reply.parameters);
+
+	reply = call("{\"method\":\"io.fancap.ListWorkers\",\"parameters\":{\"interface\":\"wan\"}}");
+	assert_int_equal(json_array_size(json_object_get(reply.parameters, "workers")), 2);
+	json_decref(reply.parameters);
+	assert_error("{\"method\":\"io.fancap.ListWorkers\",\"parameters\":{\"interface\":\"eth9\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+}
+
+static void configuration_is_told_as_it_was_read(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetConfiguration\"}");
+
+	(void)state;
+	check_against_idl(varlink_io_fancap, "method", "GetConfiguration", reply.parameters);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "path")), "/etc/fancap/fancapd.yaml");
+	assert_int_equal(number(reply.parameters, "loaded_ns"), 1700000005000000000);
+	assert_non_null(strstr(json_string_value(json_object_get(reply.parameters, "yaml")), "- name: wan"));
+	json_decref(reply.parameters);
+}
+
+/* --- streams --------------------------------------------------------------------------------------------- */
+
+/** Somebody who takes answers, or does not, or goes away at the last he takes. */
+struct taker {
+	struct method_wait wait;
+	unsigned taken;
+	unsigned leaves_at; /* so many; 0: never */
+	bool busy;
+	bool ended; /* the last was the last */
+	const char *error;
+};
+
+static bool taker_answer(struct method_wait *wait, const struct method_reply *reply)
+{
+	struct taker *taker = (struct taker *)wait;
+
+	assert_non_null(reply->parameters);
+	if (!reply->error)
+		check_against_idl(varlink_io_fancap, "method", "GetStatistics", reply->parameters);
+	json_decref(reply->parameters);
+	taker->error = reply->error;
+	taker->ended = !reply->continues;
+	if (++taker->taken != taker->leaves_at)
+		return reply->continues;
+	methods_forget(wait->source, wait);
+	return false;
+}
+
+static bool taker_takes(const struct method_wait *wait)
+{
+	return !((const struct taker *)wait)->busy;
+}
+
+static struct taker taker_new(struct event_base *base)
+{
+	return (struct taker){ .wait = { .base = base, .answer = taker_answer, .takes = taker_takes } };
+}
+
+static void stream_ask(struct control_source *source, struct taker *taker, const char *text)
+{
+	struct method_reply reply;
+	struct varlink_call call;
+
+	assert_int_equal(varlink_call_parse(text, strlen(text), &call), VARLINK_OK);
+	assert_false(methods_call(source, &reader, &call, &taker->wait, &reply));
+	varlink_call_done(&call);
+}
+
+#define STREAM \
+	"{\"method\":\"io.fancap.GetStatistics\",\"more\":true,\"parameters\":" \
+	"{\"interval_ms\":100,\"interface\":\"wan\"}}"
+
+static void statistics_may_be_a_stream(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct control_source source = fake_source(&fake);
+	struct event_base *base = event_base_new();
+	struct taker taker = taker_new(base);
+
+	(void)state;
+	stream_ask(&source, &taker, STREAM);
+	assert_int_equal(taker.taken, 0);
+	while (taker.taken < 3)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_false(taker.ended);
+
+	/* Who does not keep up gets none, and none is made for him. */
+	taker.busy = true;
+	fake.snapshots = 0;
+	for (int i = 0; i < 3; i++)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(taker.taken, 3);
+	assert_int_equal(fake.snapshots, 0);
+	taker.busy = false;
+	event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(taker.taken, 4);
+
+	/* Who goes is forgotten: nothing is left to wait for. */
+	taker.leaves_at = 5;
+	assert_int_equal(event_base_dispatch(base), 1);
+	assert_int_equal(taker.taken, 5);
+	event_base_free(base);
+}
+
+static void stream_ends_when_there_is_nothing_to_tell(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct control_source source = fake_source(&fake);
+	struct event_base *base = event_base_new();
+	struct taker taker = taker_new(base);
+
+	(void)state;
+	stream_ask(&source, &taker, STREAM);
+	fake.no_snapshot = true;
+	assert_int_equal(event_base_dispatch(base), 1);
+	assert_int_equal(taker.taken, 1);
+	assert_true(taker.ended);
+	assert_string_equal(taker.error, FANCAP_ERROR_UNAVAILABLE);
+	event_base_free(base);
+}
+
+static void stream_that_cannot_be_is_refused(void **state)
+{
+	(void)state;
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"more\":true,\"parameters\":{\"interval_ms\":99}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interval_ms");
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"more\":true,\"parameters\":{\"interval_ms\":3600001}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interval_ms");
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"more\":true,\"parameters\":{\"interface\":\"eth9\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+}
+
 /* --- acting -------------------------------------------------------------------------------------------- */
 
 /* All but those that get something, as the description promises. */
@@ -516,7 +711,7 @@ static void who_may_only_read_is_refused_all_that_acts(void **state)
 		snprintf(name, sizeof(name), "io.fancap.%.*s", (int)strcspn(at + 8, " ("), at + 8);
 		snprintf(text, sizeof(text), "{\"method\":\"%s\"}", name);
 		assert_true(call_as(&fake, &reader, text, &wait, &reply));
-		if (!strncmp(name, "io.fancap.Get", 13)) {
+		if (!strncmp(name, "io.fancap.Get", 13) || !strncmp(name, "io.fancap.List", 14)) {
 			assert_null(reply.error);
 		} else {
 			assert_string_equal(reply.error, FANCAP_ERROR_PERMISSION_DENIED);
@@ -571,10 +766,11 @@ static void reload_answers_how_it_went(void **state)
 
 static struct method_reply later;
 
-static void on_answer(struct method_wait *wait, const struct method_reply *reply)
+static bool on_answer(struct method_wait *wait, const struct method_reply *reply)
 {
 	(void)wait;
 	later = *reply;
+	return later.continues;
 }
 
 static void rotate_answers_when_it_is_over(void **state)
@@ -674,6 +870,12 @@ int main(void)
 		cmocka_unit_test(missing_interface_has_no_device),
 		cmocka_unit_test(statistics_of_one_interface),
 		cmocka_unit_test(arrays_are_arrays_when_empty),
+		cmocka_unit_test(interfaces_are_listed),
+		cmocka_unit_test(workers_are_listed),
+		cmocka_unit_test(configuration_is_told_as_it_was_read),
+		cmocka_unit_test(statistics_may_be_a_stream),
+		cmocka_unit_test(stream_ends_when_there_is_nothing_to_tell),
+		cmocka_unit_test(stream_that_cannot_be_is_refused),
 		cmocka_unit_test(service_describes_itself),
 		cmocka_unit_test(wrong_calls_get_typed_errors),
 		cmocka_unit_test(wrong_parameters_are_named),
