@@ -12,6 +12,7 @@
 #include "fancap/error.h"
 
 struct event_base;
+struct events;
 struct statistics;
 struct storage_status;
 
@@ -94,6 +95,7 @@ struct control_source {
 	/** Fill in *ret, of an interface by its place in the snapshot, and of one of its workers. */
 	void (*interface)(void *arg, size_t interface, struct control_interface *ret);
 	void (*worker)(void *arg, size_t interface, unsigned worker, struct control_worker *ret);
+	struct events *events; ///< what happened
 	/** @return 0 or -ENOMEM */
 	int (*configuration)(void *arg, struct control_configuration *ret);
 	/** Read the configuration again and go over to it. */

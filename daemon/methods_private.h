@@ -40,6 +40,10 @@ void methods_list_workers(const struct control_source *source, json_t *parameter
 void methods_get_configuration(const struct control_source *source, json_t *parameters,
 			       struct method_reply *ret_reply);
 
+/* --- methods_events.c --- */
+bool methods_events(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+		    struct method_reply *ret_reply);
+
 /* --- methods_act.c --- */
 void methods_reload(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
 bool methods_rotate(const struct control_source *source, json_t *parameters, struct method_wait *wait,

@@ -14,6 +14,7 @@
 #include "daemon/child.h"
 #include "daemon/clock.h"
 #include "daemon/control.h"
+#include "daemon/events.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
@@ -42,6 +43,7 @@ struct supervisor {
 	struct event *signals[4];
 	struct event *second_event, *settle_event, *kill_event;
 	struct identity identity;
+	struct events *events;
 	struct control *control;
 	struct child_owner owner;
 	struct store store; /* what an earlier fancapd left, and nobody has taken yet */
@@ -309,7 +311,7 @@ static void begin_stop(struct supervisor *sup)
 	sup->state = CONTROL_STOPPING;
 	presence_stop(sup->presence);
 	notify_stopping();
-	log_info("stopping: recording what is in the rings");
+	log_printf(LOG_INFO, MESSAGE_STOPPING, NULL, "stopping: recording what is in the rings");
 	for (size_t i = 0; i < sup->n_captures; i++) {
 		/* Rings that are kept go on filling: for the next fancapd, if there is one. */
 		if (!store_available())
@@ -683,6 +685,10 @@ static int open_events(struct supervisor *sup)
 		if (sup->signals[i] == NULL || event_add(sup->signals[i], NULL) < 0)
 			return -ENOMEM;
 	}
+	sup->events = events_open(sup->base);
+	if (sup->events == NULL)
+		return -ENOMEM;
+	log_set_tap(events_note, sup->events);
 	sup->second_event = event_new(sup->base, -1, EV_PERSIST, on_second, sup);
 	sup->settle_event = evtimer_new(sup->base, on_settled, sup);
 	sup->kill_event = evtimer_new(sup->base, on_kill, sup);
@@ -706,6 +712,7 @@ static int open_control(struct supervisor *sup, const struct activation *passed,
 			.interface = describe_interface,
 			.worker = describe_worker,
 			.configuration = dump_configuration,
+			.events = sup->events,
 			.reload = reload_now,
 			.rotate = rotate,
 			.forget = forget_job,
@@ -890,6 +897,8 @@ static void supervisor_close(struct supervisor *sup)
 {
 	wait_for_children(sup);
 	control_close(sup->control);
+	log_set_tap(NULL, NULL);
+	events_close(sup->events);
 	presence_close(sup->presence);
 	rotations_done(&sup->rotations);
 	for (size_t i = 0; i < sup->n_captures; i++)

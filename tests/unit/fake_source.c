@@ -10,6 +10,8 @@
 
 #include <event2/event.h>
 
+#include "daemon/events.h"
+#include "daemon/log.h"
 #include "daemon/statistics.h"
 #include "daemon/storage_status.h"
 
@@ -221,7 +223,7 @@ struct control_source fake_source(struct fake_source *fake)
 {
 	return (struct control_source){
 		.snapshot = fake_snapshot, .status = fake_status, .interface = fake_interface,
-		.worker = fake_worker, .configuration = fake_configuration, .reload = fake_reload,
+		.worker = fake_worker, .configuration = fake_configuration, .events = fake->events, .reload = fake_reload,
 		.rotate = fake_rotate,
 		.forget = fake_forget, .arg = fake,
 	};
@@ -251,6 +253,9 @@ int fake_source_serve(const char *path, struct fake_source *fake, const struct c
 	struct fancap_error err;
 	int r;
 
+	fake->events = events_open(base);
+	options.source.events = fake->events;
+	log_set_tap(events_note, fake->events);
 	event_add(terminate, NULL);
 	r = control_open(base, &options, &control, &err);
 	if (r < 0)
@@ -258,6 +263,8 @@ int fake_source_serve(const char *path, struct fake_source *fake, const struct c
 	else
 		event_base_dispatch(base);
 	control_close(control);
+	log_set_tap(NULL, NULL);
+	events_close(fake->events);
 	event_free(terminate);
 	event_base_free(base);
 	return r;

@@ -19,6 +19,7 @@ struct fake_source {
 	bool missing;	      ///< the second interface's device is
 	const char *version;  ///< NULL: "0.0.0-test"
 	const char *admin_group;
+	struct events *events; ///< the caller's; fake_source_serve() makes its own
 	enum reload_result reload_result; ///< of every reload
 	const char *reload_reasons;
 	unsigned reloads; ///< how many there were

@@ -71,7 +71,7 @@ static void works_out_memory_and_disk(void **state)
 static void plan_is_printed(void **state)
 {
 	(void)state;
-	assert_ctl_run("plan eth7 --rate 10Gbit --mean 800 --workers 8 --outage 2s --keep 7d", CTL_OK,
+	assert_line("plan eth7 --rate 10Gbit --mean 800 --workers 8 --outage 2s --keep 7d", CTL_OK,
 "# Traffic: 10.0 Gbit/s: 1,562,500 packets of 800 bytes a second, at most; 195,312 for each of 8 workers if they come evenly.\n"
 "# Ring: 333.0 MiB for each worker: 333 blocks of 1.0 MiB, 1,180 packets in each.\n"
 "#   A worker or its disk may do nothing for 2.0 s before packets are dropped; a block is full after 6.0 ms.\n"
@@ -90,7 +90,7 @@ static void plan_is_printed(void **state)
 "  retain:\n"
 "    size: 782417GiB\n"
 "    age: 7d\n", "");
-	assert_ctl_run("plan --ring 64MiB --block-size 512KiB --snaplen 96", CTL_OK,
+	assert_line("plan --ring 64MiB --block-size 512KiB --snaplen 96", CTL_OK,
 "# Ring: 64.0 MiB for each worker: 128 blocks of 512.0 KiB.\n"
 "# Memory: 74.0 MiB in all: 64.0 MiB for rings, and some 10.0 MiB for each worker.\n"
 "\n"
@@ -107,7 +107,7 @@ static void plan_is_printed(void **state)
 static void json_has_exact_numbers_and_the_configuration(void **state)
 {
 	(void)state;
-	assert_ctl_run("plan --json --rate 1Mpps --mean 60 --ring 64MiB", CTL_OK,
+	assert_line("plan --json --rate 1Mpps --mean 60 --ring 64MiB", CTL_OK,
 "{\n"
 "  \"workers\": 1,\n"
 "  \"packets_per_s\": 1000000,\n"
@@ -163,19 +163,19 @@ static void fancapd_takes_what_is_proposed(void **state)
 	assert_non_null(getenv("BUILDDIR")); /* make check sets it */
 	for (size_t i = 0; i < N_ELEMENTS(lines); i++) {
 		char line[256];
-		struct ctl_run run = ctl_run_at("/nonexistent/s", lines[i]);
+		struct result run = run_line("/nonexistent/s", lines[i]);
 		json_t *json;
 
 		print_message("# %s\n", lines[i]);
 		assert_string_equal(run.err, "");
 		assert_accepted(run.out);
-		ctl_run_done(&run);
+		result_free(&run);
 		snprintf(line, sizeof(line), "%s --json", lines[i]);
-		run = ctl_run_at("/nonexistent/s", line);
+		run = run_line("/nonexistent/s", line);
 		json = json_loads(run.out, 0, NULL);
 		assert_accepted(json_string_value(json_object_get(json, "yaml")));
 		json_decref(json);
-		ctl_run_done(&run);
+		result_free(&run);
 	}
 }
 
@@ -210,12 +210,12 @@ static void says_what_is_wrong(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		struct ctl_run run = ctl_run_at("/nonexistent/s", rows[i][0]);
+		struct result run = run_line("/nonexistent/s", rows[i][0]);
 
 		assert_has(run.err, rows[i][1]);
 		assert_string_equal(run.out, "");
 		assert_int_equal(run.exit, CTL_USAGE);
-		ctl_run_done(&run);
+		result_free(&run);
 	}
 }
 
