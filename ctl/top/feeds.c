@@ -13,6 +13,7 @@
 
 #define RETRY_MS 1000
 #define STATUS_MS 5000
+#define STATUS_HOST_MS 60000 /* each time a connection over ssh */
 #define CONNECT_MS 1000
 #define EVENTS_BACKLOG 100
 #define NEVER INT64_MAX
@@ -30,6 +31,7 @@ struct feeds {
 	bool plain;	    ///< the daemon knows no interval_ms: it is asked again and again
 	bool answered;	    ///< since the statistics were asked for
 	int64_t heard_ms;   ///< when statistics last came
+	int64_t patience_ms; ///< so long after they were due
 	unsigned interval_ms;
 	struct feed feeds[FEEDS];
 };
@@ -57,6 +59,7 @@ struct feeds *feeds_new(const struct ctl *ctl, const char *interface)
 	if (!feeds)
 		return NULL;
 	feeds->ctl = *ctl;
+	feeds->patience_ms = ctl->timeout_ms;
 	if (feeds->ctl.timeout_ms > CONNECT_MS)
 		feeds->ctl.timeout_ms = CONNECT_MS;
 	feeds->interface = interface;
@@ -241,7 +244,7 @@ static void statistics_pump(struct feeds *feeds, struct view *view)
 		statistics_fail(feeds, view, result);
 	else if (over)
 		feed_close(feed, now_ms() + feeds->interval_ms);
-	else if (feed->client && now_ms() - feeds->heard_ms > feeds->interval_ms + CONNECT_MS * 3)
+	else if (feed->client && now_ms() - feeds->heard_ms > feeds->interval_ms + feeds->patience_ms)
 		(void)snprintf(view->trouble, sizeof(view->trouble), "fancapd does not answer: waiting for it");
 }
 
@@ -277,7 +280,7 @@ void feeds_pump(struct feeds *feeds, struct view *view)
 	if (view->page == VIEW_EVENTS && !events->client && events->due_ms == NEVER && !view->events_trouble)
 		events->due_ms = 0;
 	statistics_pump(feeds, view);
-	other_pump(feeds, view, FEEDS_STATUS, STATUS_MS);
+	other_pump(feeds, view, FEEDS_STATUS, feeds->ctl.host ? STATUS_HOST_MS : STATUS_MS);
 	other_pump(feeds, view, FEEDS_EVENTS, RETRY_MS);
 }
 

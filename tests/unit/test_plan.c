@@ -109,6 +109,7 @@ static void json_has_exact_numbers_and_the_configuration(void **state)
 	(void)state;
 	assert_line("plan --json --rate 1Mpps --mean 60 --ring 64MiB", CTL_OK,
 "{\n"
+"  \"format\": 1,\n"
 "  \"workers\": 1,\n"
 "  \"packets_per_s\": 1000000,\n"
 "  \"bits_per_s\": 480000000,\n"
