@@ -168,7 +168,7 @@ static void check_against_idl(const char *text, const char *kind, const char *na
 
 /* --- calling ------------------------------------------------------------------------------------------- */
 
-static const struct access_caller reader = { .uid = 1000, .pid = 1 };
+static const struct access_caller reader = { .uid = 1000, .pid = 1, .level = ACCESS_READ };
 static const struct access_caller admin = { .uid = 1000, .pid = 1, .level = ACCESS_ACT };
 
 static bool call_as(struct fake_source *fake, const struct access_caller *caller, const char *text,
