@@ -39,6 +39,8 @@ struct control_status {
 		uint64_t keeper_restarts;
 		const char *const *directories; ///< as many as status has
 		const struct storage_status *status;
+		double written_bytes_per_s; ///< over the last minutes; negative: not known yet
+		int64_t retain_seconds;	    ///< at that rate; negative: not known
 	} storage;
 };
 

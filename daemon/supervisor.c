@@ -15,6 +15,7 @@
 #include "daemon/clock.h"
 #include "daemon/control.h"
 #include "daemon/events.h"
+#include "daemon/forecast.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
@@ -54,6 +55,7 @@ struct supervisor {
 	struct waiting *restarts;
 	struct storage storage;
 	struct storage_status storage_status; /* as last asked for */
+	struct forecast forecast;
 	struct presence *presence;
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
@@ -139,6 +141,8 @@ static int dump_configuration(void *arg, struct control_configuration *ret)
 static void fill_status(void *arg, struct control_status *ret)
 {
 	struct supervisor *sup = arg;
+	uint64_t seconds;
+	double rate;
 
 	storage_read(&sup->storage, &sup->storage_status);
 	*ret = (struct control_status){
@@ -153,8 +157,16 @@ static void fill_status(void *arg, struct control_status *ret)
 			.keeper_restarts = sup->storage.process.restarts,
 			.directories = sup->config->storage.directories,
 			.status = &sup->storage_status,
+			.written_bytes_per_s = -1,
+			.retain_seconds = -1,
 		},
 	};
+	if (!forecast_rate(&sup->forecast, &rate))
+		return;
+	ret->storage.written_bytes_per_s = rate;
+	if (sup->storage_status.scanned != 0 &&
+	    forecast_reach(&sup->storage_status, &sup->config->storage.retain, rate, &seconds))
+		ret->storage.retain_seconds = seconds < INT64_MAX ? (int64_t)seconds : INT64_MAX;
 }
 
 /* What an operator has to know without asking, but not every second. */
@@ -244,6 +256,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		return;
 	sup->seconds++;
 	log_drops(sup, &stats->total);
+	forecast_note(&sup->forecast, clock_monotonic_ns(), stats->total.bytes_written);
 	presence_second(sup->presence);
 	notify_status("%zu interface%s%s, %zu worker%s: %llu packets seen, %llu dropped, %llu written, %llu discarded",
 		      n, n == 1 ? "" : "s", describe_trouble(stats, trouble, sizeof(trouble)), workers,
