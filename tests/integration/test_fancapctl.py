@@ -2,17 +2,21 @@
 """fancapctl as people have it: on a terminal, from another machine."""
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
+import select
 import shutil
 import subprocess
+import termios
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from harness import FANCAPCTL, Fancapd, Link, interface, run
+from harness import FANCAPCTL, Fancapd, Link, interface, run, wait_until
 
 NOT_RUNNING, UNREACHABLE = 3, 7
 
@@ -60,6 +64,58 @@ def test_colours_are_for_terminals_only(running: Fancapd) -> None:
     assert "\x1b[32mup\x1b[0m" in on_terminal(*status, "--color=always", NO_COLOR="1")
     assert "\x1b[32mup\x1b[0m" in run(*status, "--color", "always").stdout
     assert json.loads(run(*status, "--color", "always", "--json").stdout)["format"] == 1
+
+
+# --- completion --------------------------------------------------------------------------------------------------
+
+class Shell:
+    """An interactive shell on a terminal of its own, typed into."""
+
+    def __init__(self, *command: object) -> None:
+        self.terminal, theirs = pty.openpty()
+        self.text = ""
+        self.process = subprocess.Popen([str(word) for word in command], stdin=theirs, stdout=theirs, stderr=theirs,
+                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+                                        env=os.environ | {"TERM": "dumb", "PATH": f"{FANCAPCTL.parent}:{os.environ['PATH']}"})
+        os.close(theirs)
+
+    def type(self, keys: str) -> None:
+        os.write(self.terminal, keys.encode())
+
+    def expect(self, part: str) -> None:
+        def came() -> bool:
+            if select.select([self.terminal], [], [], 0)[0]:
+                self.text += read_terminal(self.terminal).decode()
+            return part in self.text
+        wait_until(came, f"{part!r} of {self.process.args}")
+        self.text = self.text.split(part, 1)[1]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_shells_complete(running: Fancapd, opened: ExitStack, shell: str) -> None:
+    options = {"bash": ["--norc", "--noprofile", "-i"], "zsh": ["-f", "-i"]}
+    typed = Shell(shell, *options[shell])
+    opened.callback(typed.close)
+    typed.type("unset zle_bracketed_paste; PS1='prom''pt '; autoload -U compinit && compinit -D\n" if shell == "zsh" else
+               "PS1='prom''pt '; bind 'set enable-bracketed-paste off'\n")
+    typed.expect("prompt ")
+    typed.type(f". <(fancapctl completion {shell})\n")
+    typed.expect("prompt ")
+    typed.type("fancapctl interf\t")
+    typed.expect("fancapctl interfaces ")
+    typed.type(f"--so\t{running.socket} ca\t")
+    typed.expect("--socket ")
+    typed.expect(f"{running.socket} cap0 ")
+    typed.type("--color=ne\t")
+    typed.expect("--color=never ")
+    typed.type("--json\n")
+    typed.expect('"interface": "cap0"')
+    typed.expect("prompt ")
 
 
 # --- from another machine ------------------------------------------------------------------------------------------
