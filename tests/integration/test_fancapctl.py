@@ -9,6 +9,7 @@ import pty
 import re
 import select
 import shutil
+import struct
 import subprocess
 import termios
 from contextlib import ExitStack
@@ -73,6 +74,8 @@ class Shell:
 
     def __init__(self, *command: object) -> None:
         self.terminal, theirs = pty.openpty()
+        # Wide enough for no line to be broken.
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 50, 1000, 0, 0))
         self.text = ""
         self.process = subprocess.Popen([str(word) for word in command], stdin=theirs, stdout=theirs, stderr=theirs,
                                         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
