@@ -35,7 +35,9 @@ const struct command commands[] = {
 	  .details = "With --watch it goes on until Ctrl-C; with --json each answer is one line then.", .run = run_statistics },
 	{ .name = "top", .arguments = "[INTERFACE]", ONE_INTERFACE,
 	  .help = "a live view: rates, losses, rings, writes, disks, events", .details = top_details, .run = run_top },
-	{ .name = "workers", .arguments = "[INTERFACE]", ONE_INTERFACE, .help = "the workers: process, CPU, ring",
+	{ .name = "workers", .arguments = "[INTERFACE]", ONE_INTERFACE, .help = "the workers: process, CPU, ring, open file",
+	  .details = "MOST % is how full the ring has been, LAST SEEN how long ago the worker said that it is alive, which it does "
+		     "every second.",
 	  .run = run_workers },
 	{ .name = "interfaces", .arguments = "[INTERFACE]", ONE_INTERFACE,
 	  .help = "the interfaces: link, ring, filter, folders",
