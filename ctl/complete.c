@@ -14,7 +14,7 @@
 #include "varlink/interfaces.h"
 #include "varlink/message.h"
 
-#define PATIENCE_MS 1000 /* of somebody who pressed a key */
+#define PATIENCE_MS 2000 /* of somebody who pressed a key */
 
 /** The command line before the last word, read as far as it makes sense. */
 struct line {

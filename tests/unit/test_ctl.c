@@ -248,6 +248,7 @@ static void hanging_daemon_is_told_by_exit_code(void **state)
 	int fds[2];
 
 	(void)state;
+	run_timeout_ms = 300;
 	assert_fails(run_against(HANGS, "", 0, false, "status"), CTL_TIMEOUT, "no answer within 0.3 s");
 	assert_fails(run_against(ANSWERS, "{\"param", 7, false, "status"), CTL_TIMEOUT, "no answer");
 
@@ -261,6 +262,7 @@ static void hanging_daemon_is_told_by_exit_code(void **state)
 		(void)!connect(fds[i], (struct sockaddr *)&address, sizeof(address));
 	}
 	assert_fails(run_at(busy.path, false, "status", NULL), CTL_TIMEOUT, "no answer");
+	run_timeout_ms = RUN_TIMEOUT_MS;
 	close(fds[0]);
 	close(fds[1]);
 	daemon_stop(&busy);
