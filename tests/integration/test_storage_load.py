@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import (Fancapd, Frames, Json, Link, check_against_files, check_clean, check_closing_statistics, interface,
-                     verify, wait_until)
+from harness import (Fancapd, Frames, Json, Link, check_against_files, check_clean, check_closing_statistics,
+                     descriptors, interface, verify, wait_until)
 from test_rotation import by_worker
-from test_workers import count_fds
 
 MIB = 1 << 20
 JUMBO = 9014
@@ -57,12 +56,16 @@ def test_a_thousand_rotations(fancapd: Fancapd, make_link: Callable[..., Link], 
     fancapd.start()
     sender = link.flow(frames)
     wait_until(lambda: len(fancapd.files()) > 2, "the first files")
-    fds = [count_fds(pid) for pid in fancapd.processes()]
-    wait_until(lambda: len(fancapd.files()) >= files, f"{files} files")
+
+    def counts() -> list[int]:
+        return [len(descriptors(pid)) for pid in fancapd.processes()]
+
+    fds = counts()
+    wait_until(lambda: len(fancapd.files()) >= files, f"{files} files", 240)
     sent = sender.stop()["sent"]
     total = fancapd.settle(sent)["total"]
     wait_until_idle(fancapd)
-    wait_until(lambda: all(now <= then + 2 for now, then in zip(map(count_fds, fancapd.processes()), fds)),
+    wait_until(lambda: all(now <= then + 2 for now, then in zip(counts(), fds)),
                "no more descriptors than before")  # a file that is open, a client that is leaving
     fancapd.stop()
     result = verify(fancapd.files(), frames, sent)
