@@ -350,8 +350,14 @@ static void events_are_shown_latest_first(void **state)
 "q quit  i interfaces  w workers  d disk  e events  s sort  p pause  h help\n");
 	assert_looks(view, "packets are being dropped", GRID_BAD);
 	assert_looks(view, "worker was killed", GRID_NOTE);
+	/* What is too long goes on below, and whoever has a long name begins there. */
+	event(view, 3, "info", -1, "/srv/fancap/eth1/2023-11-14/eth1-w0-20231114T221320.pcapng is complete");
+	assert_shows_part(view, 80, 12, "eth1         /srv/fancap/eth1/2023-11-14/eth1-w0-20231114T2\n"
+					"                                  21320.pcapng is complete\n"
+					"2023-11-14 22:13:22  eth1         packets are being dropped\n");
+	assert_shows_part(view, 60, 8, "eth1         /srv/fancap/eth1/2023-11-1\n");
 	/* There is no end to them. */
-	for (int i = 3; i < 1000; i++)
+	for (int i = 4; i < 1000; i++)
 		event(view, i, "info", -1, "and so on");
 	event(view, 1000, "info", -1, "the last");
 	assert_shows_part(view, 80, 12, "2023-11-14 22:30:00  eth1         the last");
