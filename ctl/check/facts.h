@@ -26,11 +26,13 @@ struct facts_interface {
 	unsigned workers;
 	uint64_t ring_bytes; ///< of one worker
 	char fanout[16];     ///< mode; "": not known, which is the default's, hash
+	char timestamps[16]; ///< kernel, software, hardware; "": not known
 	cpu_set_t cpus;	     ///< that its workers are pinned to; empty: to none
 	/* as it is */
 	bool exists, up, carrier;
 	int64_t mtu, speed_mbit, numa_node;
-	int gro, lro, rxvlan;			  ///< 1 on, 0 off
+	int gro, gro_hw, lro, rxvlan;		  ///< 1 on, 0 off
+	int stamps;				  ///< whether the device can stamp all that it receives: 1, 0
 	int64_t queues, queues_max;		  ///< that receive
 	int rss_symmetric;			  ///< whether both directions of a flow come to one queue: 1, 0
 	int64_t nic_ring, nic_ring_max;		  ///< descriptors that receive

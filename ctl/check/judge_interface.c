@@ -79,6 +79,22 @@ static void judge_vlan(const struct facts_interface *interface, struct findings 
 		     interface->rxvlan ? "on: tags come beside the packets, and are put back" : "off");
 }
 
+static void judge_stamps(const struct facts_interface *interface, struct findings *findings)
+{
+	struct finding *row;
+
+	if (strcmp(interface->timestamps, "hardware") != 0 || interface->stamps < 0)
+		return;
+	if (interface->stamps) {
+		findings_add(findings, FINDING_OK, "time stamps", interface->name, NULL, "of the device, for all packets");
+		return;
+	}
+	row = findings_add(findings, FINDING_WARNING, "time stamps", interface->name,
+			   "packets get the kernel's time instead, or fancapd does not start (timestamps-fallback)",
+			   "timestamps: hardware is configured, and the device cannot");
+	finding_mend(row, "timestamps: kernel in fancapd.yaml; see ethtool -T %s", interface->name);
+}
+
 static void judge_ring(const struct facts_interface *interface, struct findings *findings)
 {
 	struct finding *row;
@@ -233,11 +249,13 @@ void judge_interface(const struct facts_interface *interface, struct findings *f
 		return;
 	judge_mtu(interface, findings);
 	judge_offload(interface, interface->gro, "GRO", "gro", findings);
+	judge_offload(interface, interface->gro_hw, "GRO of the device", "rx-gro-hw", findings);
 	judge_offload(interface, interface->lro, "LRO", "lro", findings);
 	judge_vlan(interface, findings);
 	judge_queues(interface, findings);
 	judge_symmetry(interface, findings);
 	judge_ring(interface, findings);
+	judge_stamps(interface, findings);
 	judge_pinning(interface, findings);
 	judge_irqs(interface, findings);
 	judge_numa(interface, findings);

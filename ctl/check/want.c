@@ -62,6 +62,7 @@ static void interface_read(struct facts *facts, struct reader *reader, json_t *i
 		return;
 	interface->workers = (unsigned)read_count(reader, info, "workers");
 	interface->ring_bytes = read_count(reader, info, "ring_bytes");
+	read_text_copy(interface->timestamps, sizeof(interface->timestamps), reader, info, "timestamps");
 	read_text_copy(interface->fanout, sizeof(interface->fanout), reader, info, "fanout_mode");
 }
 

@@ -78,7 +78,7 @@ static void fit_machine_is_fit(void **state)
 		if (findings.rows[i].severity != FINDING_OK || findings.rows[i].why || findings.rows[i].mend[0])
 			fail_msg("%s: %s", findings.rows[i].about, findings.rows[i].what);
 	}
-	assert_int_equal(findings.n, 25);
+	assert_int_equal(findings.n, 26);
 	findings_done(&findings);
 	free(facts);
 }
@@ -112,7 +112,9 @@ CASE(down, interface->up = false)
 CASE(no_carrier, interface->carrier = false)
 CASE(small_mtu, interface->mtu = 1400)
 CASE(gro, interface->gro = 1)
+CASE(gro_hw, interface->gro_hw = 1)
 CASE(lro, interface->lro = 1)
+CASE(no_stamps, strcpy(interface->timestamps, "hardware"))
 CASE(one_queue, interface->queues = 1; interface->queues_max = 8)
 CASE(asymmetric, strcpy(interface->fanout, "cpu"))
 CASE(small_ring, interface->nic_ring = 512)
@@ -154,6 +156,8 @@ static const struct {
 	{make_no_carrier, FINDING_WARNING, "link", "without carrier", "ethtool eth1"},
 	{make_small_mtu, FINDING_WARNING, "MTU", "1400 bytes", "ip link set dev eth1 mtu 1500"},
 	{make_gro, FINDING_WARNING, "GRO", "on", "ethtool -K eth1 gro off"},
+	{make_gro_hw, FINDING_WARNING, "GRO of the device", "on", "ethtool -K eth1 rx-gro-hw off"},
+	{make_no_stamps, FINDING_WARNING, "time stamps", "the device cannot", "ethtool -T eth1"},
 	{make_lro, FINDING_WARNING, "LRO", "on", "ethtool -K eth1 lro off"},
 	{make_one_queue, FINDING_WARNING, "receive queues", "1, 8 are possible", "ethtool -L eth1 combined 4"},
 	{make_asymmetric, FINDING_WARNING, "RSS", "not symmetric, and fanout mode is cpu", "ethtool -X eth1 equal 4 hkey"},
@@ -220,7 +224,7 @@ static void unknown_facts_are_left_out(void **state)
 	interface->exists = interface->up = interface->carrier = true;
 	interface->mtu = interface->speed_mbit = interface->numa_node = interface->queues = interface->queues_max = -1;
 	interface->nic_ring = interface->nic_ring_max = interface->gro = interface->lro = interface->rxvlan = -1;
-	interface->rss_symmetric = -1;
+	interface->rss_symmetric = interface->gro_hw = interface->stamps = -1;
 	judge(facts, &findings);
 	assert_int_equal(findings_worst(&findings), FINDING_OK);
 	assert_int_equal(findings.n, 8);
@@ -412,6 +416,7 @@ static void device_that_is_not_there_is_not_known(void **state)
 	strcpy(interface.name, "lo");
 	gather_device(&interface);
 	assert_in_range(interface.gro, 0, 1);
+	assert_in_range(interface.gro_hw, 0, 1); /* a feature that all have, if only off */
 }
 
 static void directory_is_tried_and_left_as_it_was(void **state)
@@ -606,8 +611,8 @@ static void daemon_says_what_to_check(void **state)
 {
 	static const char answers[] =
 		"{\"parameters\":{\"interfaces\":[{\"interface\":\"wan\",\"device\":\"nosuch1\",\"workers\":2,\"ring_bytes\":1048576,"
-		"\"fanout_mode\":\"hash\"},{\"interface\":\"lo\",\"device\":\"lo\",\"workers\":2,\"ring_bytes\":1048576,"
-		"\"fanout_mode\":\"hash\"}]}}\0"
+		"\"timestamps\":\"kernel\",\"fanout_mode\":\"hash\"},{\"interface\":\"lo\",\"device\":\"lo\",\"workers\":2,\"ring_bytes\":1048576,"
+		"\"timestamps\":\"kernel\",\"fanout_mode\":\"hash\"}]}}\0"
 		"{\"parameters\":{\"workers\":[{\"interface\":\"lo\",\"cpu\":0},{\"interface\":\"lo\",\"cpu\":3}]}}\0"
 		"{\"parameters\":{\"storage\":{\"directories\":[{\"path\":\"/nonexistent/recordings\"}]}}}";
 	struct daemon daemon = daemon_start(TALKS, answers, sizeof(answers));
