@@ -65,16 +65,28 @@ static void gather(const struct arguments *arguments, uint64_t write_bytes, stru
 		gather_directory(&facts->directories[i], write_bytes);
 }
 
+static void judge_daemon(enum ctl_exit daemon, struct findings *findings)
+{
+	static const char why[] = "workers, rings, CPUs and directories are those of the options";
+
+	if (daemon == CTL_OK)
+		findings_add(findings, FINDING_OK, "daemon", "", NULL, "it runs: what it captures is looked at");
+	else if (daemon == CTL_NOT_RUNNING)
+		findings_add(findings, FINDING_NOTICE, "daemon", "", why, "none is running");
+	else if (daemon == CTL_DENIED)
+		finding_mend(findings_add(findings, FINDING_NOTICE, "daemon", "", why, "it may not be asked: permission denied"),
+			     "sudo fancapctl check");
+	else
+		finding_mend(findings_add(findings, FINDING_WARNING, "daemon", "", why, "it does not answer as it should"),
+			     "fancapctl status");
+}
+
 /* What was not looked at is said, so that it does not pass for well. */
-static void judge_wants(const struct facts *facts, bool from_daemon, struct findings *findings)
+static void judge_wants(const struct facts *facts, enum ctl_exit daemon, struct findings *findings)
 {
 	struct finding *row;
 
-	if (from_daemon)
-		findings_add(findings, FINDING_OK, "daemon", "", NULL, "it runs: what it captures is looked at");
-	else
-		findings_add(findings, FINDING_NOTICE, "daemon", "", "workers, rings, CPUs and directories are those of the options",
-			     "none answers");
+	judge_daemon(daemon, findings);
 	if (!facts->n_interfaces) {
 		row = findings_add(findings, FINDING_NOTICE, "interfaces", "", "no link, offload or queue was looked at", "none named");
 		finding_mend(row, "fancapctl check INTERFACE...");
@@ -86,13 +98,13 @@ static void judge_wants(const struct facts *facts, bool from_daemon, struct find
 }
 
 static enum ctl_exit judge_and_print(const struct ctl *ctl, const struct arguments *arguments, const struct facts *facts,
-				     bool from_daemon)
+				     enum ctl_exit daemon)
 {
 	enum severity bearable = arguments_option(arguments, "strict") ? FINDING_NOTICE : FINDING_WARNING;
 	struct findings findings = {0};
 	enum ctl_exit result;
 
-	judge_wants(facts, from_daemon, &findings);
+	judge_wants(facts, daemon, &findings);
 	judge(facts, &findings);
 	result = findings_print(ctl, &findings);
 	if (!result && findings_worst(&findings) > bearable)
@@ -103,16 +115,16 @@ static enum ctl_exit judge_and_print(const struct ctl *ctl, const struct argumen
 
 static enum ctl_exit check_machine(const struct ctl *ctl, const struct arguments *arguments, struct facts *facts)
 {
-	bool from_daemon = false;
+	enum ctl_exit daemon = CTL_NOT_RUNNING;
 	uint64_t write_bytes = 0;
 	enum ctl_exit result = write_bytes_read(ctl, arguments, &write_bytes);
 
 	if (!result)
-		result = want_read(ctl, arguments, facts, &from_daemon);
+		result = want_read(ctl, arguments, facts, &daemon);
 	if (result)
 		return result;
 	gather(arguments, write_bytes, facts);
-	return judge_and_print(ctl, arguments, facts, from_daemon);
+	return judge_and_print(ctl, arguments, facts, daemon);
 }
 
 enum ctl_exit run_check(const struct ctl *ctl, const struct arguments *arguments)

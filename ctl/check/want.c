@@ -108,7 +108,7 @@ static void storage_read(struct facts *facts, json_t *answer)
 }
 
 /* Quietly: without a daemon there is the command line. */
-static bool daemon_ask(const struct ctl *ctl, struct facts *facts)
+static enum ctl_exit daemon_ask(const struct ctl *ctl, struct facts *facts)
 {
 	static const struct {
 		const char *method;
@@ -119,20 +119,20 @@ static bool daemon_ask(const struct ctl *ctl, struct facts *facts)
 		{FANCAP_INTERFACE ".GetStatus", storage_read},
 	};
 	struct ctl quiet = *ctl;
-	bool answered = true;
+	enum ctl_exit result = CTL_OK;
 
 	quiet.err = fopen("/dev/null", "we");
-	for (size_t i = 0; quiet.err && answered && i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; quiet.err && !result && i < sizeof(rows) / sizeof(rows[0]); i++) {
 		json_t *answer = NULL;
 
-		answered = client_call(&quiet, rows[i].method, NULL, &answer) == CTL_OK;
-		if (answered)
+		result = client_call(&quiet, rows[i].method, NULL, &answer);
+		if (!result)
 			rows[i].read(facts, answer);
 		json_decref(answer);
 	}
 	if (quiet.err)
 		fclose(quiet.err);
-	return answered;
+	return result;
 }
 
 /* --- of the command line ---------------------------------------------------------------------------------- */
@@ -180,7 +180,7 @@ static enum ctl_exit options_read(const struct ctl *ctl, const struct arguments 
 	return CTL_OK;
 }
 
-enum ctl_exit want_read(const struct ctl *ctl, const struct arguments *arguments, struct facts *facts, bool *ret_from_daemon)
+enum ctl_exit want_read(const struct ctl *ctl, const struct arguments *arguments, struct facts *facts, enum ctl_exit *ret_daemon)
 {
 	const char *directory = arguments_option(arguments, "directory");
 	enum ctl_exit result = names_read(ctl, arguments, facts);
@@ -189,6 +189,6 @@ enum ctl_exit want_read(const struct ctl *ctl, const struct arguments *arguments
 		result = wrong_usage(ctl, arguments->command, "--directory '%s' is too long", directory);
 	if (result)
 		return result;
-	*ret_from_daemon = daemon_ask(ctl, facts);
+	*ret_daemon = daemon_ask(ctl, facts);
 	return options_read(ctl, arguments, facts);
 }

@@ -13,9 +13,9 @@
 /**
  * Fill in names, paths, workers, rings, CPUs and what is expected.
  *
- * @param ret_from_daemon whether there was one
+ * @param ret_daemon CTL_OK: one has said what it captures; else why not
  * @return CTL_OK, or CTL_USAGE, which is said; that no daemon answers is no trouble
  */
-enum ctl_exit want_read(const struct ctl *ctl, const struct arguments *arguments, struct facts *facts, bool *ret_from_daemon);
+enum ctl_exit want_read(const struct ctl *ctl, const struct arguments *arguments, struct facts *facts, enum ctl_exit *ret_daemon);
 
 #endif

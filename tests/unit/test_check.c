@@ -587,7 +587,7 @@ static void this_machine_is_checked(void **state)
 
 	(void)state;
 	assert_string_equal(result.err, "");
-	assert_has(result.out, "notice    daemon: none answers\n");
+	assert_has(result.out, "notice    daemon: none is running\n");
 	assert_has(result.out, "ok        lo, MTU: ");
 	assert_has(result.out, "/tmp, write speed: ");
 	assert_has(result.out, strstr(result.out, "not fit to capture: ") ? "critical  " : "\nfit to capture: 0 critical");
@@ -604,6 +604,29 @@ static void this_machine_is_checked(void **state)
 	assert_int_equal(result.exit, strstr(result.out, "\nwarning ") || !strncmp(result.out, "warning ", 8) ||
 			 strstr(result.out, "not fit") ? CTL_FAILED : CTL_OK);
 	result_free(&result);
+}
+
+static void a_daemon_that_does_not_answer_is_found(void **state)
+{
+	static const struct {
+		const char *error, *says;
+	} rows[] = {
+		{"org.varlink.service.PermissionDenied", "notice    daemon: it may not be asked: permission denied\n"},
+		{"org.varlink.service.MethodNotFound", "warning   daemon: it does not answer as it should\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char answer[128];
+		int n = snprintf(answer, sizeof(answer), "{\"error\":\"%s\",\"parameters\":{}}", rows[i].error);
+		struct daemon daemon = daemon_start(ANSWERS, answer, (size_t)n + 1);
+		struct result result = run_line(daemon.path, "check --write-test 0 --no-selfcheck");
+
+		daemon_stop(&daemon);
+		assert_has(result.out, rows[i].says);
+		assert_string_equal(result.err, "");
+		result_free(&result);
+	}
 }
 
 /* What a daemon captures is looked at: interfaces, workers, CPUs, rings, directories. */
@@ -647,6 +670,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_is_unknown_to_nagios),
 		cmocka_unit_test(wrong_options_are_told),
 		cmocka_unit_test(this_machine_is_checked),
+		cmocka_unit_test(a_daemon_that_does_not_answer_is_found),
 		cmocka_unit_test(daemon_says_what_to_check),
 	};
 
