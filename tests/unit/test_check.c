@@ -551,7 +551,7 @@ static void what_is_not_known_is_unknown_to_nagios(void **state)
 	assert_line("check loss --max much", (enum ctl_exit)PLUGIN_UNKNOWN, limits, "");
 	assert_line("check loss --max 1% --warn 2%", (enum ctl_exit)PLUGIN_UNKNOWN, limits, "");
 	daemon = daemon_start(HANGS, "", 0);
-	result = run_line(daemon.path, "check loss");
+	result = run_line(daemon.path, "check loss --timeout 0.3");
 	daemon_stop(&daemon);
 	assert_has(result.out, "UNKNOWN - /tmp/fancap-test-");
 	assert_has(result.out, "/s: no answer within 0.3 s\n");
