@@ -14,7 +14,7 @@
 
 /* "fancap", and what changes whenever the layout or the meaning of anything in a ledger does. */
 #define LEDGER_MAGIC UINT64_C(0x70616363616e6166)
-#define LEDGER_VERSION 1u
+#define LEDGER_VERSION 2u
 
 #define CACHE_LINE 64
 #define PAGE 4096u
@@ -59,8 +59,8 @@ struct ledger {
 	_Alignas(CACHE_LINE) _Atomic struct ledger_writer writer;
 	char segment_path[LEDGER_PATH_MAX];
 	/* the worker: per block rewritten in place */
-	_Alignas(CACHE_LINE) struct ledger_block blocks[LEDGER_WRITES_MAX];
-	_Alignas(PAGE) uint8_t heads[LEDGER_WRITES_MAX][FANCAP_INPLACE_HEAD_BYTES];
+	_Alignas(CACHE_LINE) struct ledger_block blocks[LEDGER_BLOCKS_MAX];
+	_Alignas(PAGE) uint8_t heads[LEDGER_BLOCKS_MAX][FANCAP_INPLACE_HEAD_BYTES];
 	_Alignas(CACHE_LINE) struct fancap_inplace_row rows[];
 };
 
