@@ -1,328 +1,185 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ctl/client.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "ctl/output.h"
-#include "varlink/framer.h"
-#include "varlink/interfaces.h"
-#include "varlink/message.h"
+#include "ctl/errors.h"
+#include "varlink/client.h"
 
-#define BUSY_WAIT_MS 20
-#define RECEIVE_BYTES 65536
-
-/** A connection, and until when it may take. */
 struct client {
 	const struct ctl *ctl;
-	int fd;
-	int64_t deadline_ms; ///< CLOCK_MONOTONIC
+	struct varlink_client varlink;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static enum ctl_exit failed(const struct ctl *ctl, const char *step, int error)
-{
-	fprintf(ctl->err, "fancapctl: %s: %s: %s\n", ctl->socket, step, strerror(error));
-	return CTL_FAILED;
-}
-
-static enum ctl_exit timed_out(const struct ctl *ctl)
-{
-	fprintf(ctl->err, "fancapctl: %s: no answer within %g s\n", ctl->socket, ctl->timeout_ms / 1000.0);
-	return CTL_TIMEOUT;
-}
+/* --- trouble in words ------------------------------------------------------------------------------------- */
 
 void client_say_not_running(const struct ctl *ctl)
 {
 	fprintf(ctl->err, "fancapctl: fancapd is not running: nothing listens on %s\n", ctl->socket);
 }
 
-/* Wait for events, or (with events 0) just for a moment. */
-static enum ctl_exit client_wait(const struct client *client, short events)
+enum ctl_exit client_say_timeout(const struct ctl *ctl)
 {
-	struct pollfd pollfd = { .fd = events ? client->fd : -1, .events = events };
-	int64_t left = client->deadline_ms - now_ms();
-	int r;
-
-	if (left <= 0)
-		return timed_out(client->ctl);
-	if (!events && left > BUSY_WAIT_MS)
-		left = BUSY_WAIT_MS;
-	r = poll(&pollfd, 1, left > INT32_MAX ? INT32_MAX : (int)left);
-	if (r < 0 && errno != EINTR)
-		return failed(client->ctl, "poll", errno);
-	return CTL_OK;
+	fprintf(ctl->err, "fancapctl: %s: no answer within %g s\n", ctl->socket, ctl->timeout_ms / 1000.0);
+	return CTL_TIMEOUT;
 }
 
-static enum ctl_exit connect_failed(const struct ctl *ctl, int error)
+/* All but VARLINK_NOT_LISTENING, which is not always a trouble. */
+static enum ctl_exit say_trouble(const struct client *client)
 {
-	switch (error) {
-	case ENOENT:
-	case ECONNREFUSED:
-		return CTL_NOT_RUNNING;
-	case EACCES:
-	case EPERM:
+	const struct varlink_problem *problem = &client->varlink.problem;
+	const struct ctl *ctl = client->ctl;
+
+	switch (problem->trouble) {
+	case VARLINK_NO_TROUBLE: return CTL_OK;
+	case VARLINK_NOT_LISTENING: return CTL_NOT_RUNNING;
+	case VARLINK_TIMED_OUT: return client_say_timeout(ctl);
+	case VARLINK_KEPT_OUT:
 		fprintf(ctl->err, "fancapctl: %s: permission denied: it is for root and the socket's group\n",
 			ctl->socket);
 		return CTL_DENIED;
-	default:
-		return failed(ctl, "cannot connect", error);
-	}
-}
-
-static enum ctl_exit client_connect(struct client *client)
-{
-	const struct ctl *ctl = client->ctl;
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	enum ctl_exit result = CTL_OK;
-
-	if (strlen(ctl->socket) >= sizeof(address.sun_path))
-		return failed(ctl, "cannot connect", ENAMETOOLONG);
-	strcpy(address.sun_path, ctl->socket);
-
-	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (client->fd < 0)
-		return failed(ctl, "socket", errno);
-	while (connect(client->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		/* A Unix socket connects at once or not at all; EAGAIN: the daemon's queue is full. */
-		if (errno != EAGAIN && errno != EINTR)
-			return connect_failed(ctl, errno);
-		result = client_wait(client, 0);
-		if (result)
-			return result;
-	}
-	return CTL_OK;
-}
-
-static enum ctl_exit client_send(const struct client *client, const char *bytes, size_t len)
-{
-	while (len) {
-		ssize_t n = send(client->fd, bytes, len, MSG_NOSIGNAL);
-		enum ctl_exit result;
-
-		if (n >= 0) {
-			bytes += n;
-			len -= (size_t)n;
-		} else if (errno == EPIPE || errno == ECONNRESET) {
-			/* It does not listen (any more), but may have said why. */
-			return CTL_OK;
-		} else if (errno != EAGAIN && errno != EINTR) {
-			return failed(client->ctl, "cannot send", errno);
-		} else {
-			result = client_wait(client, POLLOUT);
-			if (result)
-				return result;
-		}
-	}
-	return CTL_OK;
-}
-
-/* Receive some, into the framer. */
-static enum ctl_exit client_receive(const struct client *client, struct varlink_framer *framer)
-{
-	char bytes[RECEIVE_BYTES];
-	enum ctl_exit result = client_wait(client, POLLIN);
-	ssize_t n;
-
-	if (result)
-		return result;
-	n = recv(client->fd, bytes, sizeof(bytes), 0);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return CTL_OK;
-	if (n == 0 || (n < 0 && errno == ECONNRESET)) {
-		fprintf(client->ctl->err, "fancapctl: %s: the connection ended before the answer did\n",
-			client->ctl->socket);
+	case VARLINK_ENDED:
+		fprintf(ctl->err, "fancapctl: %s: the connection ended before the answer did\n", ctl->socket);
 		return CTL_FAILED;
+	case VARLINK_NO_REPLY:
+		fprintf(ctl->err, "fancapctl: %s: what answers there does not speak Varlink: %s\n", ctl->socket,
+			varlink_fault_text(problem->fault));
+		return CTL_FAILED;
+	case VARLINK_FAILED: break;
 	}
-	if (n < 0)
-		return failed(client->ctl, "cannot receive", errno);
-	if (varlink_framer_feed(framer, bytes, (size_t)n) < 0)
-		return failed(client->ctl, "cannot receive", ENOMEM);
-	return CTL_OK;
-}
-
-static enum ctl_exit no_answer(const struct ctl *ctl, enum varlink_fault fault)
-{
-	fprintf(ctl->err, "fancapctl: %s: what answers there does not speak Varlink: %s\n", ctl->socket,
-		varlink_fault_text(fault));
+	fprintf(ctl->err, "fancapctl: %s: %s: %s\n", ctl->socket, problem->step, strerror(problem->error));
 	return CTL_FAILED;
 }
 
-static enum ctl_exit client_read_reply(const struct client *client, struct varlink_framer *framer,
-				       struct varlink_reply *ret_reply)
-{
-	enum ctl_exit result = CTL_OK;
-	enum varlink_fault fault;
-	const char *text;
-	size_t len;
-	int r;
+/* --- a connection ------------------------------------------------------------------------------------------- */
 
-	while ((r = varlink_framer_next(framer, &text, &len)) == 0) {
-		result = client_receive(client, framer);
-		if (result)
-			return result;
+static struct client *client_new(const struct ctl *ctl)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client) {
+		fprintf(ctl->err, "fancapctl: out of memory\n");
+		return NULL;
 	}
-	fault = r < 0 ? VARLINK_TOO_LARGE : varlink_reply_parse(text, len, ret_reply);
-	return fault ? no_answer(client->ctl, fault) : CTL_OK;
+	client->ctl = ctl;
+	varlink_client_init(&client->varlink);
+	varlink_client_set_timeout(&client->varlink, ctl->timeout_ms);
+	return client;
 }
 
-/* --- errors in words ----------------------------------------------------------------------------------- */
-
-static bool say_no_such_interface(FILE *err, json_t *parameters)
+void client_close(struct client *client)
 {
-	const char *interface = json_string_value(json_object_get(parameters, "interface"));
-
-	if (!interface)
-		return false;
-	fputs("fancapctl: fancapd does not capture from '", err);
-	text_print(err, interface);
-	fputs("'; see fancapctl status\n", err);
-	return true;
+	if (!client)
+		return;
+	varlink_client_done(&client->varlink);
+	free(client);
 }
 
-static bool say_denied(FILE *err, json_t *parameters)
+int client_fd(const struct client *client)
 {
-	const char *method = json_string_value(json_object_get(parameters, "method"));
-	const char *needs = json_string_value(json_object_get(parameters, "needs"));
-
-	if (!method || !needs)
-		return false;
-	fputs("fancapctl: permission denied: ", err);
-	text_print(err, method);
-	fputs(" is for root and members of group ", err);
-	text_print(err, needs);
-	fputc('\n', err);
-	return true;
+	return client->varlink.fd;
 }
 
-static bool say_invalid_configuration(FILE *err, json_t *parameters)
+/* Connect and send the call. CTL_NOT_RUNNING is not said. */
+static enum ctl_exit client_begin(const struct ctl *ctl, const char *method, json_t *parameters, bool more,
+				  struct client **ret_client)
 {
-	json_t *errors = json_object_get(parameters, "errors"), *line;
-	size_t i;
-
-	if (!json_array_size(errors))
-		return false;
-	fputs("fancapctl: the new configuration is wrong, nothing has changed:\n", err);
-	json_array_foreach(errors, i, line) {
-		text_print(err, json_is_string(line) ? json_string_value(line) : "?");
-		fputc('\n', err);
-	}
-	return true;
-}
-
-static bool say_needs_restart(FILE *err, json_t *parameters)
-{
-	const char *reason = json_string_value(json_object_get(parameters, "reason"));
-
-	if (!reason)
-		return false;
-	fputs("fancapctl: the new configuration cannot be reloaded, nothing has changed: ", err);
-	text_print(err, reason);
-	fputc('\n', err);
-	return true;
-}
-
-static bool say_timeout(FILE *err, json_t *parameters)
-{
-	json_t *workers = json_object_get(parameters, "workers");
-
-	if (!json_is_integer(workers))
-		return false;
-	fprintf(err, "fancapctl: workers that have not done it yet: %lld; see fancapctl workers\n",
-		(long long)json_integer_value(workers));
-	return true;
-}
-
-/** An error of a name that people need not know. */
-struct known_error {
-	const char *name;
-	bool (*say)(FILE *err, json_t *parameters); ///< @return false: the parameters are not as they should be
-	enum ctl_exit exit;
-};
-
-static const struct known_error known_errors[] = {
-	{ FANCAP_ERROR_NO_SUCH_INTERFACE, say_no_such_interface, CTL_FAILED },
-	{ FANCAP_ERROR_PERMISSION_DENIED, say_denied, CTL_DENIED },
-	{ FANCAP_ERROR_INVALID_CONFIGURATION, say_invalid_configuration, CTL_FAILED },
-	{ FANCAP_ERROR_NEEDS_RESTART, say_needs_restart, CTL_FAILED },
-	{ FANCAP_ERROR_TIMEOUT, say_timeout, CTL_TIMEOUT },
-	{ VARLINK_ERROR_PERMISSION_DENIED, NULL, CTL_DENIED },
-};
-
-static const struct known_error *known_error_find(const char *name)
-{
-	for (size_t i = 0; i < sizeof(known_errors) / sizeof(*known_errors); i++)
-		if (!strcmp(known_errors[i].name, name))
-			return &known_errors[i];
-	return NULL;
-}
-
-/* An error is an answer, too. If not in words, as JSON in ASCII, so that nothing in it can control the terminal. */
-static enum ctl_exit say_error(const struct ctl *ctl, const struct varlink_reply *reply)
-{
-	const struct known_error *known = known_error_find(reply->error);
-	char *parameters;
-
-	if (known && known->say && known->say(ctl->err, reply->parameters))
-		return known->exit;
-	parameters = json_dumps(reply->parameters, JSON_ENSURE_ASCII);
-	fprintf(ctl->err, "fancapctl: fancapd answers: %s %s\n", reply->error, parameters ? parameters : "");
-	free(parameters);
-	return known ? known->exit : CTL_FAILED;
-}
-
-/* --- calls --------------------------------------------------------------------------------------------- */
-
-static enum ctl_exit client_exchange(struct client *client, const char *call, size_t len,
-				     json_t **ret_parameters)
-{
-	struct varlink_reply reply = { 0 };
-	struct varlink_framer framer;
+	struct client *client = client_new(ctl);
 	enum ctl_exit result;
 
-	varlink_framer_init(&framer, VARLINK_REPLY_MAX_BYTES);
-	result = client_connect(client);
-	if (!result)
-		result = client_send(client, call, len);
-	if (!result)
-		result = client_read_reply(client, &framer, &reply);
-	if (!result && reply.error)
-		result = say_error(client->ctl, &reply);
-	if (!result)
-		*ret_parameters = json_incref(reply.parameters);
-	varlink_reply_done(&reply);
-	varlink_framer_done(&framer);
+	if (!client)
+		return CTL_FAILED;
+	if (varlink_client_connect(&client->varlink, ctl->socket) ||
+	    varlink_client_send(&client->varlink, method, parameters, more)) {
+		result = say_trouble(client);
+		client_close(client);
+		return result;
+	}
+	*ret_client = client;
+	return CTL_OK;
+}
+
+enum ctl_exit client_open(const struct ctl *ctl, const char *method, json_t *parameters, struct client **ret_client)
+{
+	enum ctl_exit result = client_begin(ctl, method, parameters, true, ret_client);
+
+	if (result == CTL_NOT_RUNNING)
+		client_say_not_running(ctl);
 	return result;
 }
 
-enum ctl_exit client_call(const struct ctl *ctl, const char *method, json_t *parameters,
-			  json_t **ret_parameters)
+/* Wait for the next answer until the deadline. @param ret_parameters NULL: there was none in time */
+static enum ctl_exit client_take(struct client *client, json_t **ret_parameters, bool *ret_continues)
 {
-	struct client client = { .ctl = ctl, .fd = -1, .deadline_ms = now_ms() + ctl->timeout_ms };
-	enum ctl_exit result;
-	size_t len = 0;
-	char *call = varlink_call_build(method, parameters, &len);
+	struct varlink_reply reply = { 0 };
+	enum ctl_exit result = CTL_OK;
 
-	if (!call)
-		return failed(ctl, "cannot call", ENOMEM);
-	result = client_exchange(&client, call, len, ret_parameters);
-	if (client.fd >= 0)
-		close(client.fd);
-	free(call);
+	switch (varlink_client_receive(&client->varlink, &reply)) {
+	case VARLINK_NO_TROUBLE: break;
+	case VARLINK_TIMED_OUT: *ret_parameters = NULL; return CTL_OK;
+	default: return say_trouble(client);
+	}
+	if (reply.error) {
+		result = error_say(client->ctl->err, reply.error, reply.parameters);
+	} else {
+		*ret_parameters = json_incref(reply.parameters);
+		*ret_continues = reply.continues;
+	}
+	varlink_reply_done(&reply);
+	return result;
+}
+
+enum ctl_exit client_next(struct client *client, int timeout_ms, json_t **ret_parameters, bool *ret_continues)
+{
+	varlink_client_set_timeout(&client->varlink, timeout_ms);
+	return client_take(client, ret_parameters, ret_continues);
+}
+
+/* --- calls ---------------------------------------------------------------------------------------------------- */
+
+/* As client_take(), but there has to be an answer. */
+static enum ctl_exit client_expect(struct client *client, json_t **ret_parameters, bool *ret_continues)
+{
+	json_t *parameters = NULL;
+	enum ctl_exit result = client_take(client, &parameters, ret_continues);
+
+	if (!result && !parameters)
+		return client_say_timeout(client->ctl);
+	if (!result)
+		*ret_parameters = parameters;
+	return result;
+}
+
+enum ctl_exit client_call(const struct ctl *ctl, const char *method, json_t *parameters, json_t **ret_parameters)
+{
+	struct client *client;
+	enum ctl_exit result = client_begin(ctl, method, parameters, false, &client);
+	bool continues;
+
+	if (result)
+		return result;
+	result = client_expect(client, ret_parameters, &continues);
+	client_close(client);
+	return result;
+}
+
+enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *parameters, int gap_ms,
+			    enum ctl_exit (*take)(const struct ctl *ctl, json_t *answer, void *arg), void *arg)
+{
+	struct client *client;
+	enum ctl_exit result = client_open(ctl, method, parameters, &client);
+	bool continues = true;
+	json_t *answer;
+
+	if (result)
+		return result;
+	while (!result && continues) {
+		result = client_expect(client, &answer, &continues);
+		if (!result)
+			result = take(ctl, answer, arg);
+		varlink_client_set_timeout(&client->varlink, gap_ms);
+	}
+	client_close(client);
 	return result;
 }

@@ -3,6 +3,7 @@
 #define CTL_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "ctl/ctl.h"
 
@@ -18,5 +19,45 @@ enum ctl_exit client_call(const struct ctl *ctl, const char *method, json_t *par
 			  json_t **ret_parameters);
 
 void client_say_not_running(const struct ctl *ctl);
+
+/** A connection to the daemon, for calls that are answered more than once. What goes wrong is said on ctl->err. */
+struct client;
+
+/**
+ * Connect, and call a method with `more`.
+ *
+ * @param ctl        must outlive the client
+ * @param parameters an object or NULL; stays the caller's
+ * @param ret_client set on CTL_OK only; the caller closes it with client_close()
+ */
+enum ctl_exit client_open(const struct ctl *ctl, const char *method, json_t *parameters, struct client **ret_client);
+void client_close(struct client *client);
+
+/** To be polled for POLLIN, after client_next() has said that there is nothing. */
+int client_fd(const struct client *client);
+
+/**
+ * Wait for the next answer.
+ *
+ * @param timeout_ms     0: do not wait; negative: without end
+ * @param ret_parameters set on CTL_OK only: an object that the caller drops; NULL: nothing has come in time, which is
+ *                       not said: ask again or client_say_timeout()
+ * @param ret_continues  set on CTL_OK with an object: more will come
+ */
+enum ctl_exit client_next(struct client *client, int timeout_ms, json_t **ret_parameters, bool *ret_continues);
+
+/** Say that there was no answer in time. @return CTL_TIMEOUT */
+enum ctl_exit client_say_timeout(const struct ctl *ctl);
+
+/**
+ * Call a method with `more` and take its answers until there are no more.
+ *
+ * The first has to come within ctl->timeout_ms, each of the others within gap_ms after the one before.
+ *
+ * @param gap_ms negative: without end
+ * @param take   takes each answer over; anything but CTL_OK ends it
+ */
+enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *parameters, int gap_ms,
+			    enum ctl_exit (*take)(const struct ctl *ctl, json_t *answer, void *arg), void *arg);
 
 #endif

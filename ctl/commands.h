@@ -2,15 +2,16 @@
 #ifndef CTL_COMMANDS_H
 #define CTL_COMMANDS_H
 
+#include "ctl/command.h"
 #include "ctl/ctl.h"
+
+/** All commands, in the order of --help; the last one's name is NULL. */
+extern const struct command commands[];
+
+/** @return NULL: there is no such command */
+const struct command *command_find(const char *name);
 
 /** Run a command: argv[0] is its name. Says on ctl->err what went wrong. */
 enum ctl_exit commands_run(const struct ctl *ctl, int argc, char **argv);
-
-/** The part of --help that is about commands and exit codes. */
-void commands_help(FILE *out);
-
-/** "fancapctl 0.1.0" and the features of this build. */
-void commands_print_version(FILE *out);
 
 #endif

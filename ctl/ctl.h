@@ -16,16 +16,16 @@ enum ctl_exit {
 	CTL_NOT_RUNNING,
 	CTL_DENIED,
 	CTL_TIMEOUT,
+	CTL_TOO_OLD,
 	CTL_EXITS
 };
 
-/** What the options said. */
+/** What the options said that all commands have. */
 struct ctl {
 	const char *socket;
-	unsigned timeout_ms; ///< for a whole command
+	unsigned timeout_ms; ///< for a whole command; of one that goes on, for the first answer
 	bool json;
 	const char *interface; ///< the only one asked for, NULL: all
-	const char *output; ///< file to be written, NULL: the command chooses
 	FILE *out; ///< what was asked for
 	FILE *err; ///< why it cannot be had
 };

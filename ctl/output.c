@@ -10,7 +10,6 @@
 #include "common/percent.h"
 
 #define NS_PER_S 1000000000ULL
-#define COUNT_CHARS 32
 
 struct table {
 	const struct column *columns;
@@ -145,10 +144,10 @@ void table_format(struct table *table, const char *format, ...)
 	table_add(table, cell);
 }
 
-void table_count(struct table *table, uint64_t count)
+void format_count(char text[FORMAT_TEXT_MAX], uint64_t count)
 {
-	char text[COUNT_CHARS];
-	char *at = text + sizeof(text);
+	char reversed[FORMAT_TEXT_MAX];
+	char *at = reversed + sizeof(reversed);
 	unsigned digits = 0;
 
 	*--at = '\0';
@@ -159,10 +158,18 @@ void table_count(struct table *table, uint64_t count)
 		count /= 10;
 		digits++;
 	} while (count);
-	table_format(table, "%s", at);
+	strcpy(text, at);
 }
 
-void table_bytes(struct table *table, uint64_t bytes)
+void table_count(struct table *table, uint64_t count)
+{
+	char text[FORMAT_TEXT_MAX];
+
+	format_count(text, count);
+	table_format(table, "%s", text);
+}
+
+void format_bytes(char text[FORMAT_TEXT_MAX], uint64_t bytes)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	double value = (double)bytes;
@@ -173,10 +180,18 @@ void table_bytes(struct table *table, uint64_t bytes)
 		value /= 1024;
 		unit++;
 	}
-	table_format(table, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	snprintf(text, FORMAT_TEXT_MAX, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-void table_duration(struct table *table, uint64_t duration_ns)
+void table_bytes(struct table *table, uint64_t bytes)
+{
+	char text[FORMAT_TEXT_MAX];
+
+	format_bytes(text, bytes);
+	table_format(table, "%s", text);
+}
+
+void format_duration(char text[FORMAT_TEXT_MAX], uint64_t duration_ns)
 {
 	static const char *const units[] = { "ns", "us", "ms", "s" };
 	double value = (double)duration_ns;
@@ -187,20 +202,36 @@ void table_duration(struct table *table, uint64_t duration_ns)
 		value /= 1000;
 		unit++;
 	}
-	table_format(table, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	snprintf(text, FORMAT_TEXT_MAX, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+void table_duration(struct table *table, uint64_t duration_ns)
+{
+	char text[FORMAT_TEXT_MAX];
+
+	format_duration(text, duration_ns);
+	table_format(table, "%s", text);
 }
 
 /* Rounding must not make a loss look like none, or nearly all like all. */
-void table_percent(struct table *table, uint64_t part, uint64_t whole)
+void format_percent(char text[FORMAT_TEXT_MAX], uint64_t part, uint64_t whole)
 {
 	double percent = statistics_percent(part, whole);
 
 	if (part && percent < 0.01)
-		table_text(table, "<0.01");
+		strcpy(text, "<0.01");
 	else if (part < whole && percent > 99.99)
-		table_text(table, ">99.99");
+		strcpy(text, ">99.99");
 	else
-		table_format(table, "%.2f", percent);
+		snprintf(text, FORMAT_TEXT_MAX, "%.2f", percent);
+}
+
+void table_percent(struct table *table, uint64_t part, uint64_t whole)
+{
+	char text[FORMAT_TEXT_MAX];
+
+	format_percent(text, part, whole);
+	table_format(table, "%s", text);
 }
 
 bool table_is_empty(const struct table *table)

@@ -10,6 +10,15 @@
 
 #include "ctl/ctl.h"
 
+/** Room for the longest text of a number. */
+#define FORMAT_TEXT_MAX 64
+
+/** Numbers for people. */
+void format_count(char text[FORMAT_TEXT_MAX], uint64_t count);	       ///< 1,234,567
+void format_bytes(char text[FORMAT_TEXT_MAX], uint64_t bytes);	       ///< 1.2 MiB
+void format_duration(char text[FORMAT_TEXT_MAX], uint64_t duration_ns); ///< 1.2 ms
+void format_percent(char text[FORMAT_TEXT_MAX], uint64_t part, uint64_t whole); ///< 1.23, with bounds: <0.01
+
 /** A column of a table for people. */
 struct column {
 	const char *title;
@@ -25,10 +34,10 @@ void table_free(struct table *table);
 
 /** Fill the next cell. What the daemon says goes through table_text(): see text_print(). */
 void table_text(struct table *table, const char *text);
-void table_count(struct table *table, uint64_t count);	///< 1,234,567
-void table_bytes(struct table *table, uint64_t bytes);	///< 1.2 MiB
-void table_duration(struct table *table, uint64_t duration_ns); ///< 1.2 ms
-void table_percent(struct table *table, uint64_t part, uint64_t whole); ///< 1.23, with bounds: <0.01
+void table_count(struct table *table, uint64_t count);
+void table_bytes(struct table *table, uint64_t bytes);
+void table_duration(struct table *table, uint64_t duration_ns);
+void table_percent(struct table *table, uint64_t part, uint64_t whole);
 void table_format(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 bool table_is_empty(const struct table *table);

@@ -18,30 +18,30 @@ struct recovered {
 	struct fancap_error error;
 };
 
-static int choose_name(const struct ctl *ctl, struct recovered *file)
+static int choose_name(const char *output, struct recovered *file)
 {
 	int r = 0;
 
-	if (!ctl->output)
+	if (!output)
 		r = recovery_name(file->from, file->to, sizeof(file->to));
-	else if (snprintf(file->to, sizeof(file->to), "%s", ctl->output) >= (int)sizeof(file->to))
+	else if (snprintf(file->to, sizeof(file->to), "%s", output) >= (int)sizeof(file->to))
 		r = -ENAMETOOLONG;
 	if (r < 0)
 		fancap_error_set(&file->error, "%s: %s", file->from, strerror(-r));
 	return r;
 }
 
-static void recover(const struct ctl *ctl, struct recovered *file)
+static void recover(const struct ctl *ctl, const char *output, struct recovered *file)
 {
 	struct recovery_display display;
 	struct fancap_recover_options options = {
 		.mode = FANCAP_RECOVER_COPY,
-		.needed_only = !ctl->output && !recovery_is_part(file->from),
+		.needed_only = !output && !recovery_is_part(file->from),
 		.progress = recovery_display_progress,
 		.arg = &display,
 	};
 
-	file->r = choose_name(ctl, file);
+	file->r = choose_name(output, file);
 	if (file->r < 0)
 		return;
 	recovery_display_start(&display, ctl->err, file->from);
@@ -84,16 +84,22 @@ static void tell(const struct ctl *ctl, const struct recovered *file, json_t *al
 		fprintf(ctl->err, "fancapctl: %s\n", file->error.text);
 }
 
-enum ctl_exit recover_files(const struct ctl *ctl, char *const *files)
+enum ctl_exit run_recover(const struct ctl *ctl, const struct arguments *arguments)
 {
+	const char *output = arguments_option(arguments, "output");
+	char *const *files = arguments->words;
 	enum ctl_exit result = CTL_OK, printed;
 	json_t *all = json_array();
 	struct recovered file = { .r = 0 };
 
+	if (output && arguments->n > 1) {
+		json_decref(all);
+		return wrong_usage(ctl, arguments->command, "recover takes one file only with --output");
+	}
 	recovery_catch_signals();
 	for (; *files && file.r != -ECANCELED; files++) {
 		file = (struct recovered){ .from = *files };
-		recover(ctl, &file);
+		recover(ctl, output, &file);
 		tell(ctl, &file, all);
 		if (file.r < 0)
 			result = CTL_FAILED;

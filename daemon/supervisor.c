@@ -21,6 +21,7 @@
 #include "daemon/presence.h"
 #include "daemon/reload.h"
 #include "daemon/rotation.h"
+#include "daemon/snapshot.h"
 #include "daemon/storage.h"
 #include "daemon/supervisor.h"
 
@@ -70,78 +71,18 @@ static int add_timer(struct event *event, unsigned ms)
 	return evtimer_add(event, &wait);
 }
 
-/* --- statistics ------------------------------------------------------------------------------------------------ */
-
-static void count_interface(struct supervisor *sup, size_t index, size_t first_child,
-			    struct statistics_interface *ret)
-{
-	struct capture *capture = &sup->captures[index];
-	const struct capture *device = capture_device(capture);
-
-	ret->name = capture->config->name;
-	ret->state = device == NULL ? INTERFACE_MISSING : capture->up ? INTERFACE_UP : INTERFACE_DOWN;
-	ret->device = device != NULL ? capture->device : NULL;
-	ret->ifindex = device != NULL ? device->link.ifindex : 0;
-	ret->fanout_id = device != NULL ? device->group.id : 0;
-	ret->has_nic = capture->has_nic;
-	ret->nic = capture->nic;
-	ret->fanout_mode = fancap_fanout_mode_name(capture->config->fanout.mode);
-	for (unsigned i = 0; i < ret->n_workers; i++) {
-		const struct child *child = &sup->children[first_child + i];
-
-		capture_count(capture, i, &ret->workers[i]);
-		ret->workers[i].counters.worker_restarts = child->restarts_before + child->process.restarts;
-		if (capture_has_rings(capture))
-			ledger_set_restarts(capture->rings[i].ledger, ret->workers[i].counters.worker_restarts);
-		ret->workers[i].pid = child->process.pid;
-		if (child->process.pid == 0 && child->process.finished)
-			ret->workers[i].state = WORKER_WAITING;
-		else if (process_is_degraded(&child->process))
-			ret->workers[i].state = WORKER_DEGRADED;
-		else
-			ret->workers[i].state = child->process.pid != 0 ? WORKER_RUNNING : WORKER_RESTARTING;
-	}
-}
-
-/* Counters go on where an earlier fancapd left off. */
-static uint64_t capturing_since(const struct supervisor *sup)
-{
-	uint64_t since_ns = sup->started_ns;
-
-	for (size_t i = 0; i < sup->n_captures; i++) {
-		uint64_t created_ns;
-
-		if (!capture_has_rings(&sup->captures[i]))
-			continue;
-		created_ns = ledger_ring(sup->captures[i].rings[0].ledger)->created_ns;
-		if (created_ns < since_ns)
-			since_ns = created_ns;
-	}
-	return since_ns;
-}
+/* --- what is told of it ----------------------------------------------------------------------------------------- */
 
 static struct statistics *snapshot(void *arg)
 {
-	struct supervisor *sup = arg;
-	struct statistics *stats = statistics_new(sup->n_captures);
-	size_t child = 0;
+	const struct supervisor *sup = arg;
 
-	if (stats == NULL)
-		return NULL;
-	stats->time_ns = clock_realtime_ns();
-	stats->started_ns = capturing_since(sup);
-	for (size_t i = 0; i < sup->n_captures; i++) {
-		const unsigned workers = sup->captures[i].config->workers;
-
-		if (statistics_interface_alloc(&stats->interfaces[i], workers) < 0) {
-			statistics_free(stats);
-			return NULL;
-		}
-		count_interface(sup, i, child, &stats->interfaces[i]);
-		child += workers;
-	}
-	statistics_sum(stats);
-	return stats;
+	return snapshot_take(&(struct snapshot_scope){
+		.captures = sup->captures,
+		.n_captures = sup->n_captures,
+		.children = sup->children,
+		.started_ns = sup->started_ns,
+	});
 }
 
 static void fill_status(void *arg, struct control_status *ret)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +193,31 @@ void fancap_filter_done(struct fancap_filter *filter)
 {
 	free(filter->prog.filter);
 	*filter = (struct fancap_filter){0};
+}
+
+int fancap_filter_incoming(const struct fancap_filter *filter, struct fancap_filter *ret)
+{
+	const struct sock_filter prologue[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_LD | BPF_IMM, 0), /* as programs begin */
+	};
+	const struct sock_filter keep = BPF_STMT(BPF_RET | BPF_K, FANCAP_SNAPLEN_MAX);
+	const struct sock_filter *insns = filter->prog.len != 0 ? filter->prog.filter : &keep;
+	const unsigned before = sizeof(prologue) / sizeof(prologue[0]);
+	const unsigned n = filter->prog.len != 0 ? filter->prog.len : 1;
+	struct sock_filter *copy;
+
+	if (before + n > BPF_MAXINSNS)
+		return -EINVAL;
+	copy = calloc(before + n, sizeof(*copy));
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, prologue, sizeof(prologue));
+	memcpy(copy + before, insns, n * sizeof(*copy)); /* jumps are relative */
+	ret->prog = (struct sock_fprog){.len = (unsigned short)(before + n), .filter = copy};
+	return 0;
 }
 
 bool fancap_filter_matches(const struct fancap_filter *filter, const uint8_t *data, uint32_t caplen, uint32_t len)

@@ -36,12 +36,14 @@ static uint64_t round_up(uint64_t value, uint64_t step)
 	return (value + step - 1) / step * step;
 }
 
-/* The multiple of step next to value, but not 0. */
-static uint64_t round_near(uint64_t value, uint64_t step)
+/* Of the multiples of step from min to max, both of which are ones, that next to value. */
+static uint64_t round_near(uint64_t value, uint64_t step, uint64_t min, uint64_t max)
 {
 	uint64_t below = value / step * step;
 
-	return below == 0 || value - below >= step - step / 2 ? below + step : below;
+	if (below < min)
+		return min;
+	return below < max && value - below >= step - step / 2 ? below + step : below;
 }
 
 /* Bytes of a block before its first slot: BLK_PLUS_PRIV() in the kernel. */
@@ -89,7 +91,7 @@ static int check_block(uint32_t block_bytes, uint32_t page, struct fancap_error 
 	if (block_bytes % page != 0) {
 		fancap_error_set(err, "block size %u is not a multiple of the page size %u: "
 				 "the nearest that is, is %llu", block_bytes, page,
-				 (unsigned long long)round_near(block_bytes, page));
+				 (unsigned long long)round_near(block_bytes, page, page, max));
 		return -EINVAL;
 	}
 	return 0;
@@ -154,13 +156,16 @@ static int check_size(uint64_t size_bytes, uint32_t block_bytes, uint32_t max_bl
 				 block_bytes);
 		return -EINVAL;
 	}
+	if (check_blocks(size_bytes, block_bytes, max_blocks, page, err) < 0)
+		return -EINVAL;
 	if (size_bytes % block_bytes != 0) {
 		fancap_error_set(err, "ring size %llu is not a multiple of the block size %u: "
 				 "the nearest that is, is %llu", (unsigned long long)size_bytes, block_bytes,
-				 (unsigned long long)round_near(size_bytes, block_bytes));
+				 (unsigned long long)round_near(size_bytes, block_bytes, block_bytes,
+								(uint64_t)block_bytes * max_blocks));
 		return -EINVAL;
 	}
-	return check_blocks(size_bytes, block_bytes, max_blocks, page, err);
+	return 0;
 }
 
 int fancap_geometry_plan(const struct fancap_ring_params *params, struct fancap_geometry *ret,
@@ -227,12 +232,12 @@ uint32_t fancap_geometry_frame_bytes(enum fancap_version version, uint32_t packe
 
 static int check_frame(const struct fancap_frame_params *p, struct fancap_error *err)
 {
-	uint32_t min = frame_headers_bytes(p->version) + p->reserve_bytes;
+	uint32_t headers = frame_headers_bytes(p->version) + p->reserve_bytes;
+	uint64_t min = round_up(headers, TPACKET_ALIGNMENT);
 
-	if (p->frame_bytes < min) {
+	if (p->frame_bytes < headers) {
 		fancap_error_set(err, "frame size %u cannot hold its own headers: with %u reserved bytes they "
-				 "need at least %llu", p->frame_bytes, p->reserve_bytes,
-				 (unsigned long long)round_up(min, TPACKET_ALIGNMENT));
+				 "need at least %llu", p->frame_bytes, p->reserve_bytes, (unsigned long long)min);
 		return -EINVAL;
 	}
 	if (p->frame_bytes > p->block_bytes) {
@@ -243,7 +248,8 @@ static int check_frame(const struct fancap_frame_params *p, struct fancap_error 
 	if (p->frame_bytes % TPACKET_ALIGNMENT != 0) {
 		fancap_error_set(err, "frame size %u is not a multiple of %u: the nearest that is, is %llu",
 				 p->frame_bytes, TPACKET_ALIGNMENT,
-				 (unsigned long long)round_near(p->frame_bytes, TPACKET_ALIGNMENT));
+				 (unsigned long long)round_near(p->frame_bytes, TPACKET_ALIGNMENT, min,
+								p->block_bytes));
 		return -EINVAL;
 	}
 	return 0;

@@ -37,11 +37,11 @@ static uint32_t data_offset(enum fancap_version version)
 }
 
 /* The kernel wants room for that sockaddr_ll all the same. */
-static uint32_t frame_bytes(uint32_t offset, uint32_t packet_max)
+static uint32_t frame_bytes(uint32_t offset, uint32_t data_max)
 {
 	uint32_t least = (uint32_t)sizeof(struct sockaddr_ll);
 
-	return aligned(offset + (packet_max < least ? least : packet_max));
+	return aligned(offset + (data_max < least ? least : data_max));
 }
 
 static int check(const struct fancap_ring_tx_params *params, struct fancap_error *err)
@@ -103,7 +103,7 @@ int fancap_geometry_tx_plan(const struct fancap_ring_tx_params *params, struct f
 	if (r < 0)
 		return r;
 	offset = data_offset(params->version);
-	frame = frame_bytes(offset, params->packet_max);
+	frame = frame_bytes(offset, params->head_bytes + params->packet_max);
 	block = block_bytes(frame, params->packets);
 	frame = frame_bytes_grown(frame, block, params->packets);
 	per_block = block / frame;

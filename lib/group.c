@@ -10,7 +10,7 @@
 
 #include "fancap/group.h"
 
-/* Debian 12's headers do not know this one (Linux 4.20). */
+/* Debian 12's headers do not know this one, nor does its own kernel (Linux 6.2). */
 #ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
 #define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
 #endif
@@ -219,8 +219,22 @@ int fancap_group_open(const struct fancap_group_params *params, struct fancap_gr
 	return 0;
 }
 
-int fancap_group_gate_open(const struct fancap_group *group, const struct fancap_filter *filter,
-			   struct fancap_error *err)
+/*
+ * Before Linux 6.2 the kernel takes PACKET_FANOUT_FLAG_IGNORE_OUTGOING, tells it to who asks, and does not act on it. And
+ * PACKET_IGNORE_OUTGOING, which is older, is a socket's: it says nothing to a group.
+ */
+static bool is_to_ignore_outgoing(const struct fancap_group *group)
+{
+	unsigned packed = 0;
+	socklen_t len = sizeof(packed);
+
+	return group->members > 0 &&
+	       getsockopt(group->fds[0], SOL_PACKET, PACKET_FANOUT, &packed, &len) == 0 &&
+	       (packed >> 16 & PACKET_FANOUT_FLAG_IGNORE_OUTGOING) != 0;
+}
+
+static int attach_to_all(const struct fancap_group *group, const struct fancap_filter *filter,
+			 struct fancap_error *err)
 {
 	for (unsigned i = 0; i < group->members; i++) {
 		int r = fancap_filter_attach(group->fds[i], filter);
@@ -232,6 +246,26 @@ int fancap_group_gate_open(const struct fancap_group *group, const struct fancap
 		}
 	}
 	return 0;
+}
+
+int fancap_group_gate_open(const struct fancap_group *group, const struct fancap_filter *filter,
+			   struct fancap_error *err)
+{
+	struct fancap_filter incoming = {0};
+	int r;
+
+	if (!is_to_ignore_outgoing(group))
+		return attach_to_all(group, filter, err);
+	r = fancap_filter_incoming(filter, &incoming);
+	if (r < 0) {
+		fancap_error_set(err, "filter for incoming packets: %s",
+				 r == -EINVAL ? "it takes more instructions than the 4096 that the kernel allows"
+					      : strerror(-r));
+		return r;
+	}
+	r = attach_to_all(group, &incoming, err);
+	fancap_filter_done(&incoming);
+	return r;
 }
 
 int fancap_group_gate_close(const struct fancap_group *group)

@@ -14,7 +14,7 @@
 #include "tx_frame.h"
 
 /* In front of each packet with `copy`. */
-#define COPY_HEADER_BYTES ((uint32_t)sizeof(struct virtio_net_hdr))
+#define COPY_HEADER_BYTES ((uint16_t)sizeof(struct virtio_net_hdr))
 /* An ordinary frame with its tags; longer ones leave the rest as fragments, since that much memory in one piece is dear. */
 #define COPY_MAX 1536u
 
@@ -178,8 +178,9 @@ static int plan(const struct fancap_tx_params *params, struct fancap_geometry_tx
 {
 	const struct fancap_ring_tx_params wanted = {
 		.version = params->version,
-		.packet_max = params->packet_max + (params->copy ? COPY_HEADER_BYTES : 0),
+		.packet_max = params->packet_max,
 		.packets = params->packets,
+		.head_bytes = params->copy ? COPY_HEADER_BYTES : 0,
 	};
 
 	if (params->copy && (params->type != FANCAP_RAW || params->custom_offset)) {

@@ -5,16 +5,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/units.h"
+
 #define MILLION UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
-/* Of a factor or rate, in millionths. */
-#define MILLIONTHS_MAX (UINT64_C(1000000000000) * MILLION)
-
 /* Products of times, counts and millionths take more than 64 bits. */
 __extension__ typedef unsigned __int128 wide;
-
-/* Numbers that take no more digits: far more than allowed, and still to be multiplied by a thousand million. */
-#define DIGITS_MAX ((wide)MILLIONTHS_MAX * 100000000u)
 
 static const struct {
 	const char *text;
@@ -24,55 +20,13 @@ static const struct {
 	{"top", {SPEED_TOP, 0}},
 };
 
-static const struct {
-	const char *text;
-	enum speed_kind kind;
-	uint64_t multiple;
-} units[] = {
-	{"x", SPEED_RECORDED, 1},
-	{"pps", SPEED_PACKETS, 1},
-	{"kpps", SPEED_PACKETS, 1000},
-	{"Mpps", SPEED_PACKETS, MILLION},
-	{"Gpps", SPEED_PACKETS, NS_PER_S},
-	{"bit", SPEED_BITS, 1},
-	{"kbit", SPEED_BITS, 1000},
-	{"Mbit", SPEED_BITS, MILLION},
-	{"Gbit", SPEED_BITS, NS_PER_S},
+static const enum speed_kind kinds[] = {
+	[UNITS_FACTOR] = SPEED_RECORDED,
+	[UNITS_PACKETS] = SPEED_PACKETS,
+	[UNITS_BITS] = SPEED_BITS,
 };
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Digits behind those of value, in millionths; scale grows with each. What is too much anyhow does not grow any more. */
-static const char *digits(const char *text, wide *value, wide *scale)
-{
-	for (; *text >= '0' && *text <= '9'; text++) {
-		if (*value > DIGITS_MAX)
-			continue;
-		*value = *value * 10 + (wide)(*text - '0') * MILLION;
-		*scale *= 10;
-	}
-	return text;
-}
-
-/* A decimal number: *ret_value / *ret_scale millionths. @return where its unit begins, NULL: no number */
-static const char *number(const char *text, wide *ret_value, wide *ret_scale)
-{
-	wide value = 0, ignored = 1, scale = 1;
-	const char *end = digits(text, &value, &ignored);
-
-	if (end == text)
-		return NULL;
-	if (*end == '.') {
-		const char *fraction = end + 1;
-
-		end = digits(fraction, &value, &scale);
-		if (end == fraction)
-			return NULL;
-	}
-	*ret_value = value;
-	*ret_scale = scale;
-	return end;
-}
 
 static int refuse(const char *text, int error, struct fancap_error *err)
 {
@@ -85,8 +39,8 @@ static int refuse(const char *text, int error, struct fancap_error *err)
 
 int speed_parse(const char *text, struct speed *ret, struct fancap_error *err)
 {
-	wide value = 0, scale = 1;
-	const char *unit;
+	struct units_rate rate = {0};
+	int r;
 
 	for (size_t i = 0; i < N_ELEMENTS(words); i++) {
 		if (strcmp(text, words[i].text) == 0) {
@@ -94,17 +48,11 @@ int speed_parse(const char *text, struct speed *ret, struct fancap_error *err)
 			return 0;
 		}
 	}
-	unit = number(text, &value, &scale);
-	for (size_t i = 0; unit != NULL && i < N_ELEMENTS(units); i++) {
-		if (strcmp(unit, units[i].text) != 0)
-			continue;
-		value = value * units[i].multiple / scale;
-		if (value == 0 || value > MILLIONTHS_MAX)
-			return refuse(text, ERANGE, err);
-		*ret = (struct speed){units[i].kind, (uint64_t)value};
-		return 0;
-	}
-	return refuse(text, EINVAL, err);
+	r = units_parse_rate(text, &rate);
+	if (r < 0)
+		return refuse(text, -r, err);
+	*ret = (struct speed){kinds[rate.kind], rate.millionths};
+	return 0;
 }
 
 static uint64_t limited(wide ns)

@@ -208,9 +208,10 @@ static char *message_build(json_t *root, size_t *ret_len)
 	return text;
 }
 
-char *varlink_call_build(const char *method, json_t *parameters, size_t *ret_len)
+char *varlink_call_build(const char *method, json_t *parameters, bool more, size_t *ret_len)
 {
-	return message_build(json_pack("{s:s, s:O*}", "method", method, "parameters", parameters), ret_len);
+	return message_build(json_pack("{s:s, s:O*, s:o*}", "method", method, "parameters", parameters, "more",
+				       more ? json_true() : NULL), ret_len);
 }
 
 char *varlink_reply_build(json_t *parameters, bool continues, size_t *ret_len)

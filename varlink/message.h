@@ -70,10 +70,11 @@ void varlink_reply_done(struct varlink_reply *reply);
  * Put a message into bytes, ready to be sent.
  *
  * @param parameters an object, or NULL for none; stays the caller's
+ * @param more       of a call: several replies may come
  * @param ret_len    how many bytes to send: the closing NUL counts
  * @return the caller frees it with free(); NULL: ENOMEM
  */
-char *varlink_call_build(const char *method, json_t *parameters, size_t *ret_len);
+char *varlink_call_build(const char *method, json_t *parameters, bool more, size_t *ret_len);
 char *varlink_reply_build(json_t *parameters, bool continues, size_t *ret_len);
 char *varlink_error_build(const char *error, json_t *parameters, size_t *ret_len);
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/config/units.h"
+#include "common/units.h"
 #include "fancap/error.h"
 
 struct config_option;

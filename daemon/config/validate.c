@@ -5,7 +5,7 @@
 
 #include "daemon/config/document.h"
 #include "daemon/config/schema.h"
-#include "daemon/config/units.h"
+#include "common/units.h"
 #include "fancap/fanout_program.h"
 #include "fancap/geometry.h"
 

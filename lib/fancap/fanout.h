@@ -23,7 +23,7 @@ enum fancap_fanout_mode {
 /** Flags, OR-ed; values are those of PACKET_FANOUT_FLAG_*. */
 enum fancap_fanout_flag {
 	FANCAP_FANOUT_FLAG_ROLLOVER = 0x1000,	     ///< a full member hands on to the next
-	FANCAP_FANOUT_FLAG_IGNORE_OUTGOING = 0x4000, ///< incoming packets only (Linux 4.20)
+	FANCAP_FANOUT_FLAG_IGNORE_OUTGOING = 0x4000, ///< incoming packets only (see group.h)
 	FANCAP_FANOUT_FLAG_DEFRAGMENT = 0x8000,	     ///< put IPv4 fragments together before choosing
 };
 

@@ -45,6 +45,14 @@ int fancap_filter_compile(const char *expression, int linktype, uint32_t snaplen
 void fancap_filter_done(struct fancap_filter *filter);
 
 /**
+ * The same program, but one that rejects what this host sends: for sockets that are given outgoing packets too.
+ *
+ * @param ret set only on success; fancap_filter_done() frees it
+ * @return 0; -EINVAL the program would get too long for the kernel; -ENOMEM
+ */
+int fancap_filter_incoming(const struct fancap_filter *filter, struct fancap_filter *ret);
+
+/**
  * Run a program over a packet in memory; it must have been compiled without an interface.
  *
  * @param caplen bytes at data

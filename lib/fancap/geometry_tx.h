@@ -18,14 +18,15 @@ struct fancap_ring_tx_params {
 	enum fancap_version version;
 	uint32_t packet_max; ///< bytes a frame must have room for, 1 to 131072
 	uint32_t packets;    ///< how many frames there must be at least
+	uint16_t head_bytes; ///< before each packet, not counted in packet_max: a struct virtio_net_hdr, or 0
 };
 
 /** A request that the kernel accepts, computed from the params. */
 struct fancap_geometry_tx {
 	struct tpacket_req3 req; ///< V1 and V2 read the four fields they know of
 	uint32_t frames_per_block;
-	uint32_t data_offset; ///< where a frame's data begins, unless it has an offset of its own
-	uint32_t room;	      ///< bytes from there to the end of the frame, packet_max at least
+	uint32_t data_offset; ///< where a frame's data (head_bytes first) begins, unless it has an offset of its own
+	uint32_t room;	      ///< bytes from there to the end of the frame, head_bytes and packet_max at least
 	size_t map_bytes;     ///< block size x block count
 };
 

@@ -55,7 +55,12 @@ int fancap_group_open(const struct fancap_group_params *params, struct fancap_gr
 int fancap_group_set_program(const struct fancap_group *group, const struct fancap_fanout_program *program,
 			     struct fancap_error *err);
 
-/** Let packets in that pass the filter; also replaces the filter of an open gate. @return 0 or -errno */
+/**
+ * Let packets in that pass the filter; also replaces the filter of an open gate. With FANCAP_FANOUT_FLAG_IGNORE_OUTGOING
+ * the filter rejects outgoing packets as well, since kernels before Linux 6.2 take the flag without acting on it.
+ *
+ * @return 0; -EINVAL the kernel does not take the program; -EPERM a socket's filter is locked; -errno
+ */
 int fancap_group_gate_open(const struct fancap_group *group, const struct fancap_filter *filter,
 			   struct fancap_error *err);
 

@@ -328,6 +328,15 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def descriptors(pid: int) -> dict[int, str]:
+    """What a process has open, but for what it closes while we look."""
+    found = {}
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found[int(entry.name)] = os.readlink(entry)
+    return found
+
+
 def children(pid: int) -> list[int]:
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

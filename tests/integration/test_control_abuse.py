@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -13,8 +12,8 @@ from contextlib import ExitStack
 import pytest
 
 import varlink
-from harness import (HANG_S, SANITIZED, Fancapd, Frames, Json, Link, check_against_files, interface, read_proc_status,
-                     verify, wait_until)
+from harness import (HANG_S, SANITIZED, Fancapd, Frames, Json, Link, check_against_files, descriptors, interface,
+                     read_proc_status, verify, wait_until)
 
 COUNT = 200_000
 PPS = 50_000
@@ -190,10 +189,7 @@ def test_slow_readers_are_bounded(abused: Abuse, opened: ExitStack) -> None:
 def test_clients_that_leave_are_forgotten(abused: Abuse) -> None:
     """In the middle of a request, of a reply, or before either."""
     def attack(others: Others) -> None:
-        def descriptors() -> int:
-            return len(os.listdir(f"/proc/{others.fancapd.pid}/fd"))
-
-        before = descriptors()
+        before = len(descriptors(others.fancapd.pid))
         for i in range(300):
             with dial(others.fancapd) as connection:
                 if i % 3 == 0:
@@ -202,7 +198,7 @@ def test_clients_that_leave_are_forgotten(abused: Abuse) -> None:
                     send(connection, GET_STATISTICS[:10])
             if i % 30 == 0:
                 others.ask()
-        wait_until(lambda: descriptors() <= before, "the descriptors as before")
+        wait_until(lambda: len(descriptors(others.fancapd.pid)) <= before, "the descriptors as before")
 
     abused(attack)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (SANITIZED, Fancapd, Frames, Json, Link, Namespace, check_against_files, children, interface,
-                     is_alive, run, verify, wait_until, wait_up)
+from harness import (SANITIZED, Fancapd, Frames, Json, Link, Namespace, check_against_files, children,
+                     descriptors, interface, is_alive, run, verify, wait_until, wait_up)
 
 WORKERS = 2
 TIMES = 100
@@ -75,10 +75,6 @@ def finish(fancapd: Fancapd, frames: Frames, sent: int) -> Json:
     return total
 
 
-def descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
 def private_bytes(pid: int) -> int:
     """Memory of its own: neither rings nor ledgers, which come and go with devices."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
@@ -105,7 +101,7 @@ def test_hundred_flaps(fancapd: Fancapd, link: Link) -> None:
     frames = Frames()
     fancapd.configure(interface(link, WORKERS))
     fancapd.start()
-    before = descriptors(fancapd.pid)
+    before = len(descriptors(fancapd.pid))
     for number in range(TIMES):
         link.namespace.ip("link", "set", link.name, "down")
         link.namespace.ip("link", "set", link.name, "up")
@@ -113,7 +109,7 @@ def test_hundred_flaps(fancapd: Fancapd, link: Link) -> None:
         link.send(frames, BURST, start=BURST * number)
     wait_state(fancapd, "up")
     assert fancapd.log().count("the interface is up") == TIMES
-    assert descriptors(fancapd.pid) <= before + 1  # one may be a client being served
+    assert len(descriptors(fancapd.pid)) <= before + 1  # one may be a client being served
     assert finish(fancapd, frames, TIMES * BURST)["worker_restarts"] == 0
 
 
@@ -173,12 +169,12 @@ def test_hundred_deletions(fancapd: Fancapd, link: Link, quiet: Namespace) -> No
         recreate(fancapd, link)
         link.send(frames, BURST, start=BURST * number)
         if number == 10:  # what is allocated once is allocated
-            descriptors_before, memory_before = descriptors(fancapd.pid), private_bytes(fancapd.pid)
+            descriptors_before, memory_before = len(descriptors(fancapd.pid)), private_bytes(fancapd.pid)
         # Until they have arrived: what a device still holds when it goes was not received by anybody.
         wait_until(lambda n=number: fancapd.statistics()["total"]["packets_seen"] >= BURST * (n + 1), "the frames")
     fancapd.settle(TIMES * BURST)
     wait_until(lambda: quiet.packet_sockets() == WORKERS, "old sockets gone")
-    assert descriptors(fancapd.pid) <= descriptors_before + WORKERS + 1  # an older group may have been closing
+    assert len(descriptors(fancapd.pid)) <= descriptors_before + WORKERS + 1  # an older group may have been closing
     assert SANITIZED or private_bytes(fancapd.pid) < memory_before + (1 << 20)
     assert len(children(fancapd.pid)) == len(fancapd.processes()) - 1
     assert finish(fancapd, frames, TIMES * BURST)["worker_restarts"] == 0

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pcapng
-from harness import Fancapd, Frames, Link, check_against_files, expected_frames, interface, verify, wait_until
+from harness import (Fancapd, Frames, Link, check_against_files, descriptors, expected_frames, interface, verify,
+                     wait_until)
 
 
 COUNT = 20_000
@@ -131,12 +132,12 @@ def test_reloads_leak_nothing(fancapd: Fancapd, link: Link) -> None:
     fancapd.configure(interface(link, 2))
     fancapd.start()
 
-    def descriptors() -> list[int]:
-        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in fancapd.processes()]
+    def counts() -> list[int]:
+        return [len(descriptors(pid)) for pid in fancapd.processes()]
 
-    before = descriptors()
+    before = counts()
     for i in range(50):
         fancapd.configure(interface(link, 2, filter="udp" if i % 2 else "not prot 22"))
         reload(fancapd, "configuration reloaded" if i % 2 else REFUSED)
-    wait_until(lambda: descriptors() == before, "the descriptors as before")
+    wait_until(lambda: counts() == before, "the descriptors as before")
     fancapd.stop()

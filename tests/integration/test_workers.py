@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (Fancapd, Frames, Json, Link, Sender, check_against_files, check_clean, children, interface,
-                     is_alive, verify, wait_until)
+from harness import (Fancapd, Frames, Json, Link, Sender, check_against_files, check_clean, children,
+                     descriptors, interface, is_alive, verify, wait_until)
 
 WORKERS = 4
 PPS = 30_000
@@ -66,10 +66,10 @@ def test_a_frozen_worker_is_found_and_replaced(fancapd: Fancapd, link: Link) -> 
 def spoil_ledgers(pid: int) -> int:
     """As a worker may that has gone wrong: each says that its latest file is in a folder that there is not."""
     spoilt = 0
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        if not os.readlink(descriptor).startswith("/memfd:fancap-ledger"):
+    for number, name in descriptors(pid).items():
+        if not name.startswith("/memfd:fancap-ledger"):
             continue
-        with descriptor.open("r+b") as file, mmap.mmap(file.fileno(), 0) as ledger:
+        with Path(f"/proc/{pid}/fd/{number}").open("r+b") as file, mmap.mmap(file.fileno(), 0) as ledger:
             # struct ledger_writer, on a cache line of its own: io_uring, o_direct, error, folder; none yet
             places = [at for at in range(0, 1 << 14, 64)
                       if ledger[at + 1] == 0 and ledger[at + 4:at + 8] == b"\xff" * 4 and ledger[at + 8:at + 64] == bytes(56)]
@@ -138,15 +138,11 @@ def test_counters_never_go_back(fancapd: Fancapd, link: Link) -> None:
     finish(fancapd, frames, sender)
 
 
-def count_fds(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
 def test_workers_die_again_and_again(fancapd: Fancapd, link: Link) -> None:
     """Ten deaths: the account closes to the packet, and no descriptor is left behind."""
     frames, sender = start(fancapd, link)
-    supervisor_fds = count_fds(fancapd.pid)
-    worker_fds = [count_fds(worker["pid"]) for worker in fancapd.workers()]
+    supervisor_fds = len(descriptors(fancapd.pid))
+    worker_fds = [len(descriptors(worker["pid"])) for worker in fancapd.workers()]
     for death in range(10):
         kill_worker(fancapd, death % WORKERS)
     fancapd.wait_for_packets(1000)
@@ -154,8 +150,8 @@ def test_workers_die_again_and_again(fancapd: Fancapd, link: Link) -> None:
     total = fancapd.statistics()["total"]
     assert total["worker_restarts"] == 10
     # A client that is just leaving, a file that is being opened or closed: a descriptor more for a moment, then or now.
-    wait_until(lambda: count_fds(fancapd.pid) <= supervisor_fds, "the supervisor's descriptors as before")
-    wait_until(lambda: max(count_fds(worker["pid"]) for worker in fancapd.workers()) <= max(worker_fds),
+    wait_until(lambda: len(descriptors(fancapd.pid)) <= supervisor_fds, "the supervisor's descriptors as before")
+    wait_until(lambda: max(len(descriptors(worker["pid"])) for worker in fancapd.workers()) <= max(worker_fds),
                "the workers' descriptors as before")
     finish(fancapd, frames, sender)
 

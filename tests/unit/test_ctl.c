@@ -465,6 +465,15 @@ static void errors_are_told(void **state)
 				    "{\"errors\":[\"a.yaml:1:2: x: what\",\"b.yaml: \\u001b[2J\"]}}";
 	static const char restart[] = "{\"error\":\"io.fancap.NeedsRestart\",\"parameters\":"
 				      "{\"reason\":\"eth1: workers takes a restart\"}}";
+	static const char no_method[] = "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":"
+					"{\"method\":\"io.fancap.Rotate\"}}";
+	static const char no_interface[] = "{\"error\":\"org.varlink.service.InterfaceNotFound\"}";
+	static const char no_worker[] = "{\"error\":\"io.fancap.NoSuchWorker\",\"parameters\":"
+					"{\"interface\":\"eth1\",\"worker\":7}}";
+	static const char no_file[] = "{\"error\":\"io.fancap.NoSuchSegment\",\"parameters\":{\"path\":\"/x\\n\"}}";
+	static const char filter[] = "{\"error\":\"io.fancap.InvalidFilter\",\"parameters\":"
+				     "{\"filter\":\"tpc\",\"reason\":\"syntax error\"}}";
+	static const char busy[] = "{\"error\":\"io.fancap.Unavailable\",\"parameters\":{\"reason\":\"starting\"}}";
 	static const char many[] = "{\"error\":\"io.fancap.TooManyClients\",\"parameters\":{\"limit\":32}}";
 
 	(void)state;
@@ -486,15 +495,52 @@ static void errors_are_told(void **state)
 		     "cannot be reloaded, nothing has changed: eth1: workers takes a restart\n");
 	assert_fails(run_against(ANSWERS, hollow, sizeof(hollow), false, "rotate"), CTL_DENIED,
 		     "io.fancap.PermissionDenied {\"method\": 1}");
+	assert_fails(run_against(ANSWERS, no_method, sizeof(no_method), false, "rotate"), CTL_TOO_OLD,
+		     "fancapd is too old for this: it does not know io.fancap.Rotate; see fancapctl version\n");
+	assert_fails(run_against(ANSWERS, no_interface, sizeof(no_interface), false, "rotate"), CTL_TOO_OLD,
+		     "InterfaceNotFound");
+	assert_fails(run_against(ANSWERS, no_worker, sizeof(no_worker), false, "rotate"), CTL_FAILED,
+		     "'eth1' has no worker 7; see fancapctl workers\n");
+	assert_fails(run_against(ANSWERS, no_file, sizeof(no_file), false, "rotate"), CTL_FAILED,
+		     "/x\\x0a: no recording of this fancapd, nothing has changed; see fancapctl segments\n");
+	assert_fails(run_against(ANSWERS, filter, sizeof(filter), false, "rotate"), CTL_FAILED,
+		     "the filter 'tpc' is wrong, nothing has changed: syntax error\n");
+	assert_fails(run_against(ANSWERS, busy, sizeof(busy), false, "rotate"), CTL_FAILED,
+		     "fancapd cannot do this now: starting\n");
 	assert_fails(run_against(ANSWERS_UNASKED, many, sizeof(many), false, "status"), CTL_FAILED,
-		     "io.fancap.TooManyClients {\"limit\": 32}");
+		     "fancapd serves no more than 32 clients at once; try again later");
 }
 
 static void wrong_usage_is_told(void **state)
 {
 	(void)state;
 	assert_fails(run_at("/nonexistent/s", false, "nonsense", NULL), CTL_USAGE, "unknown command 'nonsense'");
+	assert_fails(run_at("/nonexistent/s", false, "statsu", NULL), CTL_USAGE, "(did you mean status?)");
+	assert_fails(run_at("/nonexistent/s", false, "work", NULL), CTL_USAGE, "(did you mean workers?)");
 	assert_fails(run_at("/nonexistent/s", false, "status", "eth1"), CTL_USAGE, "takes no argument");
+	assert_fails(run_at("/nonexistent/s", false, "status", "--josn"), CTL_USAGE, "(did you mean --json?)");
+	assert_fails(run_at("/nonexistent/s", false, "status", "--interface=eth1"), CTL_USAGE, "status takes no --interface");
+	assert_fails(run_at("/nonexistent/s", false, "status", "--json=1"), CTL_USAGE, "--json takes no value");
+	assert_fails(run_at("/nonexistent/s", false, "status", "--socket"), CTL_USAGE, "--socket takes a value: PATH");
+	assert_fails(run_at("/nonexistent/s", false, "status", "-jx"), CTL_USAGE, "there is no option '-x'");
+	assert_fails(run_at("/nonexistent/s", false, "recover", NULL), CTL_USAGE, "recover takes FILE...");
+}
+
+/* Every command says what it does and takes, and needs no daemon for that. */
+static void every_command_has_help(void **state)
+{
+	(void)state;
+	for (const struct command *command = commands; command->name; command++) {
+		struct result result = run_at("/nonexistent/s", false, command->name, "--help");
+
+		assert_int_equal(result.exit, CTL_OK);
+		assert_non_null(strstr(result.out, command->help));
+		for (const struct option_row *row = command->options; row && row->name; row++)
+			assert_non_null(strstr(result.out, row->help));
+		assert_non_null(strstr(result.out, "--timeout SECONDS"));
+		assert_int_equal(strstr(result.out, "--interface NAME") != NULL, command->interface != INTERFACE_NONE);
+		result_free(&result);
+	}
 }
 
 static int run_program(const char *arguments)
@@ -528,6 +574,9 @@ static void program_has_the_exit_codes(void **state)
 	assert_int_equal(run_program("--interface eth1 rotate eth1"), CTL_USAGE);
 	assert_int_equal(run_program("--interface eth1 reload"), CTL_USAGE);
 	assert_int_equal(run_program("--interface eth1 recover x"), CTL_USAGE);
+	assert_int_equal(run_program("recover"), CTL_USAGE);
+	assert_int_equal(run_program("recover --output z x y"), CTL_USAGE);
+	assert_int_equal(run_program("status --output z"), CTL_USAGE);
 	assert_int_equal(run_program("--socket /nonexistent/s version"), CTL_OK);
 	assert_int_equal(run_program("--socket /nonexistent/s version >/dev/full"), CTL_FAILED);
 }
@@ -668,6 +717,7 @@ int main(void)
 		cmocka_unit_test(incomplete_answers_are_failures),
 		cmocka_unit_test(errors_are_told),
 		cmocka_unit_test(wrong_usage_is_told),
+		cmocka_unit_test(every_command_has_help),
 		cmocka_unit_test(program_has_the_exit_codes),
 		cmocka_unit_test(terminal_is_not_controlled),
 		cmocka_unit_test(cells_are_formatted),

@@ -194,6 +194,83 @@ static void vlan_without_interface_misses_a_tag_taken_off(void **state)
 	assert_int_equal(receive(NULL, NULL), 0);
 }
 
+/* Flow 1 comes in and flow 2 goes out: how many are received. */
+static unsigned receive_both_ways(int sender_out)
+{
+	uint8_t frame[FRAME_UDP_BYTES];
+
+	send_flow(1, false);
+	frame_udp(frame, 2, false);
+	sender_send(sender_out, frame, sizeof(frame));
+	return receive(NULL, NULL);
+}
+
+static void incoming_rejects_what_this_host_sends(void **state)
+{
+	static const struct {
+		const char *expression;
+		unsigned plain, incoming;
+	} rows[] = {
+		{"", 2, 1}, {"udp", 2, 1}, {"udp src port 1025", 1, 1}, {"udp src port 1026", 1, 0}, {"tcp", 0, 0},
+	};
+	int out = sender_open("fk1");
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct fancap_filter filter, incoming;
+
+		attach(rows[i].expression, 262144, "fk1");
+		assert_int_equal(receive_both_ways(out), rows[i].plain);
+		assert_int_equal(fancap_filter_compile(rows[i].expression, ETHERNET, 262144, "fk1", &filter, NULL), 0);
+		assert_int_equal(fancap_filter_incoming(&filter, &incoming), 0);
+		assert_int_equal(fancap_filter_attach(receiver, &incoming), 0);
+		assert_int_equal(receive_both_ways(out), rows[i].incoming);
+		fancap_filter_done(&incoming);
+		fancap_filter_done(&filter);
+	}
+	close(out);
+}
+
+/* Programs begin with 0 in A; so does what is behind the question. */
+static void incoming_leaves_the_rest_of_a_program_as_it_was(void **state)
+{
+	struct sock_filter a_is_length[] = {
+		BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 33),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	const struct fancap_filter filter = {.prog = {.len = N_ELEMENTS(a_is_length), .filter = a_is_length}};
+	struct fancap_filter incoming;
+	size_t caplen = 0, len;
+	int on = 1;
+
+	(void)state;
+	assert_int_equal(setsockopt(receiver, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)), 0);
+	assert_int_equal(fancap_filter_incoming(&filter, &incoming), 0);
+	assert_int_equal(fancap_filter_attach(receiver, &incoming), 0);
+	send_flow(1, false);
+	assert_int_equal(receive(&caplen, &len), 1);
+	assert_int_equal(caplen, 33);
+	fancap_filter_done(&incoming);
+}
+
+static void incoming_takes_programs_up_to_the_kernels_limit(void **state)
+{
+	static struct sock_filter insns[BPF_MAXINSNS];
+	struct fancap_filter filter = {.prog = {.len = BPF_MAXINSNS - 4, .filter = insns}};
+	struct fancap_filter incoming = {.prog = {.len = 77}};
+
+	(void)state;
+	for (size_t i = 0; i < BPF_MAXINSNS; i++)
+		insns[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0xFFFF);
+	filter.prog.len++;
+	assert_int_equal(fancap_filter_incoming(&filter, &incoming), -EINVAL);
+	assert_int_equal(incoming.prog.len, 77); /* untouched */
+	filter.prog.len--;
+	assert_int_equal(fancap_filter_incoming(&filter, &incoming), 0);
+	assert_int_equal(fancap_filter_attach(receiver, &incoming), 0);
+	fancap_filter_done(&incoming);
+}
+
 static void refuses_what_the_kernel_refuses(void **state)
 {
 	struct sock_filter broken = {.code = 0xFFFF};
@@ -316,6 +393,9 @@ int main(void)
 		cmocka_unit_test(vlan_matches_a_service_tag_and_the_tag_within),
 		cmocka_unit_test(vlan_without_interface_misses_a_tag_taken_off),
 		cmocka_unit_test(truncation_keeps_the_length),
+		cmocka_unit_test(incoming_rejects_what_this_host_sends),
+		cmocka_unit_test(incoming_leaves_the_rest_of_a_program_as_it_was),
+		cmocka_unit_test(incoming_takes_programs_up_to_the_kernels_limit),
 		cmocka_unit_test(refuses_what_the_kernel_refuses),
 		cmocka_unit_test(a_filter_is_replaced_without_a_gap),
 		cmocka_unit_test(a_locked_filter_stays),

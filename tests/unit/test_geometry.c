@@ -242,6 +242,12 @@ static void wants_a_whole_number_of_blocks(void **state)
 	p.size_bytes = 5 * MIB - 1;
 	refuse_params(&p, "ring size 5242879 is not a multiple of the block size 1048576: the nearest that is, "
 			  "is 5242880");
+	p.size_bytes = 65536ull * MIB - 1; /* a block more would be one too many */
+	refuse_params(&p, "ring size 68719476735 is not a multiple of the block size 1048576: the nearest that is, "
+			  "is 68718428160");
+	p.size_bytes = UINT64_MAX;
+	refuse_params(&p, "ring of 17592186044415 blocks: the kernel handles at most 65535; a ring size of at most "
+			  "68718428160 is allowed");
 }
 
 static void wants_no_more_blocks_than_the_kernel_counts(void **state)
@@ -358,6 +364,9 @@ static void wants_frames_at_multiples_of_16(void **state)
 	refuse_frames(&p, "frame size 2056 is not a multiple of 16: the nearest that is, is 2064");
 	p.frame_bytes = 2055;
 	refuse_frames(&p, "frame size 2055 is not a multiple of 16: the nearest that is, is 2048");
+	p.reserve_bytes = 0;
+	p.frame_bytes = 53; /* holds its 52 bytes of headers; 48 would not */
+	refuse_frames(&p, "frame size 53 is not a multiple of 16: the nearest that is, is 64");
 }
 
 static void wants_frames_within_a_block(void **state)

@@ -12,7 +12,8 @@
 
 static struct fancap_geometry_tx plan(enum fancap_version version, uint32_t packet_max, uint32_t packets)
 {
-	const struct fancap_ring_tx_params params = {version, packet_max, packets};
+	const struct fancap_ring_tx_params params = {
+		.version = version, .packet_max = packet_max, .packets = packets};
 	struct fancap_geometry_tx geometry;
 	struct fancap_error err;
 
@@ -23,7 +24,8 @@ static struct fancap_geometry_tx plan(enum fancap_version version, uint32_t pack
 
 static void expect_refused(enum fancap_version version, uint32_t packet_max, uint32_t packets, const char *text)
 {
-	const struct fancap_ring_tx_params params = {version, packet_max, packets};
+	const struct fancap_ring_tx_params params = {
+		.version = version, .packet_max = packet_max, .packets = packets};
 	struct fancap_geometry_tx geometry;
 	struct fancap_error err;
 

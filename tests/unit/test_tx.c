@@ -396,6 +396,27 @@ static void copies_only_raw_packets_at_the_usual_offset(void **state)
 	expect_refusal(&params, -EINVAL, "copied packets are of RAW sockets");
 }
 
+/* The bounds are of the packet, with or without what goes in front of it. */
+static void takes_the_same_lengths_copied_or_not(void **state)
+{
+	struct fancap_tx_params params = tx_params(tx_version(state), 8);
+	struct tx_pair pair;
+
+	for (unsigned copy = 0; copy < 2; copy++) {
+		params.copy = copy != 0;
+		params.packet_max = 0;
+		expect_refusal(&params, -EINVAL, "packets of up to 0 bytes: 1 to 131072 are allowed");
+		params.packet_max = 131073;
+		expect_refusal(&params, -EINVAL, "packets of up to 131073 bytes: 1 to 131072 are allowed");
+		params.packet_max = UINT32_MAX;
+		expect_refusal(&params, -EINVAL, "packets of up to 4294967295 bytes: 1 to 131072 are allowed");
+		params.packet_max = 131072;
+		tx_pair_open(&pair, &params);
+		assert_int_equal(fancap_tx_queue(pair.tx, 131072, 0), 0);
+		tx_pair_close(&pair);
+	}
+}
+
 static void failing_leaves_nothing_behind(void **state)
 {
 	const struct fancap_tx_params good = tx_params(tx_version(state), 4);
@@ -474,6 +495,7 @@ int main(void)
 		EACH_VERSION(bypasses_the_qdisc),
 		EACH_VERSION(copies_packets),
 		cmocka_unit_test(copies_only_raw_packets_at_the_usual_offset),
+		EACH_VERSION(takes_the_same_lengths_copied_or_not),
 		EACH_VERSION(receives_nothing),
 		EACH_VERSION(failing_leaves_nothing_behind),
 		EACH_VERSION(closing_leaves_nothing_behind),

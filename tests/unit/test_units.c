@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/config/units.h"
+#include "common/units.h"
 
 typedef int (*parse_fn)(const char *text, uint64_t *ret, struct fancap_error *err);
 typedef void (*format_fn)(uint64_t number, char text[UNITS_TEXT_MAX]);

@@ -300,9 +300,11 @@ static void messages_are_built(void **state)
 	char *text;
 
 	(void)state;
-	text = varlink_call_build("a.B", parameters, &len);
+	text = varlink_call_build("a.B", parameters, false, &len);
 	assert_built(text, len, "{\"method\":\"a.B\",\"parameters\":{\"n\":1}}");
-	text = varlink_call_build("a.B", NULL, &len);
+	text = varlink_call_build("a.B", NULL, true, &len);
+	assert_built(text, len, "{\"method\":\"a.B\",\"more\":true}");
+	text = varlink_call_build("a.B", NULL, false, &len);
 	assert_built(text, len, "{\"method\":\"a.B\"}");
 	text = varlink_reply_build(parameters, false, &len);
 	assert_built(text, len, "{\"parameters\":{\"n\":1}}");

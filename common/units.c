@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "daemon/config/units.h"
+#include "common/units.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -143,4 +143,79 @@ void units_format_size(uint64_t bytes, char text[UNITS_TEXT_MAX])
 void units_format_duration(uint64_t ms, char text[UNITS_TEXT_MAX])
 {
 	quantity_format(&duration_quantity, ms, text);
+}
+
+/* --- rates ------------------------------------------------------------------------------------------------ */
+
+#define MILLION UINT64_C(1000000)
+
+/* Products of counts and millionths take more than 64 bits. */
+__extension__ typedef unsigned __int128 wide;
+
+/* Numbers that take no more digits: far more than allowed, and still to be multiplied by a thousand million. */
+#define DIGITS_MAX ((wide)UNITS_RATE_MAX_MILLIONTHS * 100000000u)
+
+static const struct {
+	const char *name;
+	enum units_rate_kind kind;
+	uint64_t factor;
+} rate_units[] = {
+	{"x", UNITS_FACTOR, 1},
+	{"pps", UNITS_PACKETS, 1},
+	{"kpps", UNITS_PACKETS, 1000},
+	{"Mpps", UNITS_PACKETS, MILLION},
+	{"Gpps", UNITS_PACKETS, 1000 * MILLION},
+	{"bit", UNITS_BITS, 1},
+	{"kbit", UNITS_BITS, 1000},
+	{"Mbit", UNITS_BITS, MILLION},
+	{"Gbit", UNITS_BITS, 1000 * MILLION},
+};
+
+/* Digits behind those of value, in millionths; scale grows with each. What is too much anyhow does not grow any more. */
+static const char *decimal_digits(const char *text, wide *value, wide *scale)
+{
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (*value > DIGITS_MAX)
+			continue;
+		*value = *value * 10 + (wide)(*text - '0') * MILLION;
+		*scale *= 10;
+	}
+	return text;
+}
+
+/* A decimal number: *ret_value / *ret_scale millionths. @return where its unit begins, NULL: no number */
+static const char *decimal_parse(const char *text, wide *ret_value, wide *ret_scale)
+{
+	wide value = 0, ignored = 1, scale = 1;
+	const char *end = decimal_digits(text, &value, &ignored);
+
+	if (end == text)
+		return NULL;
+	if (*end == '.') {
+		const char *fraction = end + 1;
+
+		end = decimal_digits(fraction, &value, &scale);
+		if (end == fraction)
+			return NULL;
+	}
+	*ret_value = value;
+	*ret_scale = scale;
+	return end;
+}
+
+int units_parse_rate(const char *text, struct units_rate *ret)
+{
+	wide value = 0, scale = 1;
+	const char *unit = decimal_parse(text, &value, &scale);
+
+	for (size_t i = 0; unit && i < sizeof(rate_units) / sizeof(rate_units[0]); i++) {
+		if (strcmp(unit, rate_units[i].name) != 0)
+			continue;
+		value = value * rate_units[i].factor / scale;
+		if (value < UNITS_RATE_MIN_MILLIONTHS || value > UNITS_RATE_MAX_MILLIONTHS)
+			return -ERANGE;
+		*ret = (struct units_rate){rate_units[i].kind, (uint64_t)value};
+		return 0;
+	}
+	return -EINVAL;
 }

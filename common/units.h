@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#ifndef DAEMON_UNITS_H
-#define DAEMON_UNITS_H
+#ifndef COMMON_UNITS_H
+#define COMMON_UNITS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,5 +31,24 @@ void units_format_size(uint64_t bytes, char text[UNITS_TEXT_MAX]);
 
 /** Write a duration in the largest unit that shows it exactly; units_parse_duration() reads it back. */
 void units_format_duration(uint64_t ms, char text[UNITS_TEXT_MAX]);
+
+/** What a rate is a rate of; a factor (0.5x) is a multiple of some other rate. */
+enum units_rate_kind { UNITS_FACTOR, UNITS_PACKETS, UNITS_BITS };
+
+struct units_rate {
+	enum units_rate_kind kind;
+	uint64_t millionths; ///< of the factor, or of packets or bits per second
+};
+
+#define UNITS_RATE_MIN_MILLIONTHS 1u
+#define UNITS_RATE_MAX_MILLIONTHS (UINT64_C(1000000000000) * 1000000u)
+
+/**
+ * Read a rate: a decimal number and x, pps or bit, the latter two with k, M or G before them, for powers of 1000.
+ *
+ * @param ret set only on success
+ * @return 0; -EINVAL not such a text; -ERANGE zero, or more than 10^12. The caller knows which forms it allows, and says so
+ */
+int units_parse_rate(const char *text, struct units_rate *ret);
 
 #endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "ctl/look.h"
+
+#include "ctl/call.h"
+#include "ctl/client.h"
+#include "ctl/output.h"
+#include "ctl/report.h"
+
+enum ctl_exit run_status(const struct ctl *ctl, const struct arguments *arguments)
+{
+	json_t *status;
+	enum ctl_exit result = call(ctl, FANCAP_INTERFACE ".GetStatus", NULL, &status);
+
+	(void)arguments;
+	return result ? result : print_answer(ctl, status, report_status);
+}
+
+static enum ctl_exit get_statistics(const struct ctl *ctl, const struct arguments *arguments, json_t **ret_statistics)
+{
+	return call_for(ctl, FANCAP_INTERFACE ".GetStatistics", arguments_word(arguments, 0), ret_statistics);
+}
+
+enum ctl_exit run_statistics(const struct ctl *ctl, const struct arguments *arguments)
+{
+	json_t *statistics;
+	enum ctl_exit result = get_statistics(ctl, arguments, &statistics);
+
+	return result ? result : print_answer(ctl, statistics, report_statistics);
+}
+
+/* --- workers ---------------------------------------------------------------------------------------- */
+
+/* {workers: [{interface, worker, ...}]}: the workers of all interfaces in one array; statistics is taken over. */
+static enum ctl_exit print_workers_json(const struct ctl *ctl, json_t *statistics)
+{
+	json_t *interfaces = json_object_get(statistics, "interfaces"), *interface, *worker;
+	const char *missing = json_is_array(interfaces) ? NULL : "interfaces";
+	json_t *all = json_array();
+	size_t i, w;
+
+	json_array_foreach(interfaces, i, interface) {
+		json_t *workers = json_object_get(interface, "workers");
+
+		if (!json_is_array(workers))
+			missing = "workers";
+		json_array_foreach(workers, w, worker) {
+			json_t *row = json_pack("{s:O?}", "interface", json_object_get(interface, "interface"));
+
+			if (json_object_update(row, worker) < 0)
+				missing = "workers";
+			(void)json_array_append_new(all, row);
+		}
+	}
+	json_decref(statistics);
+	if (missing) {
+		json_decref(all);
+		return wrong_answer(ctl, missing);
+	}
+	return json_print(ctl, json_pack("{s:o}", "workers", all));
+}
+
+enum ctl_exit run_workers(const struct ctl *ctl, const struct arguments *arguments)
+{
+	json_t *statistics;
+	enum ctl_exit result = get_statistics(ctl, arguments, &statistics);
+
+	if (result)
+		return result;
+	return ctl->json ? print_workers_json(ctl, statistics) : print_answer(ctl, statistics, report_workers);
+}
+
+/* --- version ---------------------------------------------------------------------------------------- */
+
+/* {fancapctl: {version, features}, fancapd: {version, state, pid} or null}; status is borrowed, may be NULL. */
+static enum ctl_exit print_version_json(const struct ctl *ctl, json_t *status)
+{
+	json_t *daemon = status ? json_pack("{s:O?, s:O?, s:O?}",
+					    "version", json_object_get(status, "version"),
+					    "state", json_object_get(status, "state"),
+					    "pid", json_object_get(status, "pid")) :
+				  json_null();
+
+	return json_print(ctl, json_pack("{s:{s:s, s:s}, s:o}", "fancapctl", "version", PACKAGE_VERSION,
+					 "features", FANCAP_FEATURES, "fancapd", daemon));
+}
+
+static enum ctl_exit print_version_text(const struct ctl *ctl, json_t *status)
+{
+	const char *version = json_string_value(json_object_get(status, "version"));
+
+	if (status && !version)
+		return wrong_answer(ctl, "version");
+	fprintf(ctl->out, "fancapctl %s\nfancapd ", PACKAGE_VERSION);
+	text_print(ctl->out, status ? version : "is not running");
+	fputc('\n', ctl->out);
+	return CTL_OK;
+}
+
+/* That the daemon is not running is an answer here. */
+enum ctl_exit run_version(const struct ctl *ctl, const struct arguments *arguments)
+{
+	json_t *status = NULL;
+	enum ctl_exit result = client_call(ctl, FANCAP_INTERFACE ".GetStatus", NULL, &status);
+
+	(void)arguments;
+	if (result && result != CTL_NOT_RUNNING)
+		return result;
+	result = ctl->json ? print_version_json(ctl, status) : print_version_text(ctl, status);
+	json_decref(status);
+	return result;
+}

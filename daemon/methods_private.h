@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DAEMON_METHODS_PRIVATE_H
+#define DAEMON_METHODS_PRIVATE_H
+
+#include "daemon/methods.h"
+
+/*
+ * The methods, by what they are about. Those that answer at once are `run` in their row of the table in methods.c, the
+ * others `begin`. Parameters have been checked: they are known, of the right type, and those required are there.
+ */
+struct statistics_interface;
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
+
+/* --- pieces of answers --- */
+
+/** The answer is an error with one parameter. @param value taken over */
+void method_error(struct method_reply *reply, const char *error, const char *key, json_t *value);
+void method_unavailable(struct method_reply *reply, const char *reason);
+
+/** null for what only a device has. */
+json_t *method_number_or_null(bool has, json_int_t number);
+json_t *method_device_name(const struct statistics_interface *iface);
+
+/* --- methods_statistics.c, methods_status.c --- */
+void methods_get_statistics(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+void methods_get_status(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+
+/* --- methods_act.c --- */
+void methods_reload(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+bool methods_rotate(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+		    struct method_reply *ret_reply);
+
+#endif
