@@ -5,50 +5,70 @@
 #include <string.h>
 
 #include "ctl/errors.h"
+#include "ctl/host.h"
 #include "varlink/client.h"
 
 struct client {
 	const struct ctl *ctl;
+	struct host host;
 	struct varlink_client varlink;
 };
 
 /* --- trouble in words ------------------------------------------------------------------------------------- */
 
+static const char *socket_path(const struct ctl *ctl)
+{
+	return ctl->socket ? ctl->socket : CTL_DEFAULT_SOCKET;
+}
+
+/* "fancapctl: HOST: PATH: " */
+static void say_where(const struct ctl *ctl)
+{
+	fputs("fancapctl: ", ctl->err);
+	if (ctl->host)
+		fprintf(ctl->err, "%s: ", ctl->host);
+	if (ctl->socket || !ctl->host)
+		fprintf(ctl->err, "%s: ", socket_path(ctl));
+}
+
 void client_say_not_running(const struct ctl *ctl)
 {
-	fprintf(ctl->err, "fancapctl: fancapd is not running: nothing listens on %s\n", ctl->socket);
+	if (ctl->host)
+		fprintf(ctl->err, "fancapctl: fancapd is not running on %s: nothing listens there\n", ctl->host);
+	else
+		fprintf(ctl->err, "fancapctl: fancapd is not running: nothing listens on %s\n", socket_path(ctl));
 }
 
 enum ctl_exit client_say_timeout(const struct ctl *ctl)
 {
-	fprintf(ctl->err, "fancapctl: %s: no answer within %g s\n", ctl->socket, ctl->timeout_ms / 1000.0);
+	say_where(ctl);
+	fprintf(ctl->err, "no answer within %g s\n", ctl->timeout_ms / 1000.0);
 	return CTL_TIMEOUT;
 }
 
 /* All but VARLINK_NOT_LISTENING, which is not always a trouble. */
-static enum ctl_exit say_trouble(const struct client *client)
+static enum ctl_exit say_trouble(const struct ctl *ctl, const struct varlink_problem *problem)
 {
-	const struct varlink_problem *problem = &client->varlink.problem;
-	const struct ctl *ctl = client->ctl;
-
 	switch (problem->trouble) {
 	case VARLINK_NO_TROUBLE: return CTL_OK;
 	case VARLINK_NOT_LISTENING: return CTL_NOT_RUNNING;
 	case VARLINK_TIMED_OUT: return client_say_timeout(ctl);
 	case VARLINK_KEPT_OUT:
-		fprintf(ctl->err, "fancapctl: %s: permission denied: it is for root and the socket's group\n",
-			ctl->socket);
+		say_where(ctl);
+		fputs("permission denied: it is for root and the socket's group\n", ctl->err);
 		return CTL_DENIED;
 	case VARLINK_ENDED:
-		fprintf(ctl->err, "fancapctl: %s: the connection ended before the answer did\n", ctl->socket);
+		say_where(ctl);
+		fputs("the connection ended before the answer did\n", ctl->err);
 		return CTL_FAILED;
 	case VARLINK_NO_REPLY:
-		fprintf(ctl->err, "fancapctl: %s: what answers there does not speak Varlink: %s\n", ctl->socket,
-			varlink_fault_text(problem->fault));
+		say_where(ctl);
+		fprintf(ctl->err, "what answers there does not speak Varlink: %s\n", varlink_fault_text(problem->fault));
 		return CTL_FAILED;
 	case VARLINK_FAILED: break;
 	}
-	fprintf(ctl->err, "fancapctl: %s: %s: %s\n", ctl->socket, problem->step, strerror(problem->error));
+	say_where(ctl);
+	fprintf(ctl->err, "%s: %s\n", problem->step, strerror(problem->error));
 	return CTL_FAILED;
 }
 
@@ -73,7 +93,47 @@ void client_close(struct client *client)
 	if (!client)
 		return;
 	varlink_client_done(&client->varlink);
+	host_stop(&client->host);
 	free(client);
+}
+
+/* Why there is no answer. If ssh has ended, that is why. */
+static enum ctl_exit client_trouble(struct client *client)
+{
+	enum ctl_exit result = CTL_OK;
+
+	if (client->varlink.problem.trouble == VARLINK_ENDED)
+		result = host_end(&client->host, client->ctl);
+	return result ? result : say_trouble(client->ctl, &client->varlink.problem);
+}
+
+/* @return CTL_NOT_RUNNING is not said */
+static enum ctl_exit client_reach(struct client *client)
+{
+	const struct ctl *ctl = client->ctl;
+	int fd;
+
+	if (!ctl->host)
+		return varlink_client_connect(&client->varlink, socket_path(ctl)) ? client_trouble(client) : CTL_OK;
+	fd = host_start(ctl, &client->host);
+	if (fd < 0)
+		return CTL_UNREACHABLE;
+	return varlink_client_adopt(&client->varlink, fd) ? client_trouble(client) : CTL_OK;
+}
+
+enum ctl_exit client_connect(const struct ctl *ctl, int *ret_fd)
+{
+	struct varlink_client varlink;
+	enum ctl_exit result = CTL_OK;
+
+	varlink_client_init(&varlink);
+	varlink_client_set_timeout(&varlink, ctl->timeout_ms);
+	if (varlink_client_connect(&varlink, socket_path(ctl)))
+		result = say_trouble(ctl, &varlink.problem);
+	else
+		*ret_fd = varlink_client_take_fd(&varlink);
+	varlink_client_done(&varlink);
+	return result;
 }
 
 int client_fd(const struct client *client)
@@ -90,14 +150,14 @@ static enum ctl_exit client_begin(const struct ctl *ctl, const char *method, jso
 
 	if (!client)
 		return CTL_FAILED;
-	if (varlink_client_connect(&client->varlink, ctl->socket) ||
-	    varlink_client_send(&client->varlink, method, parameters, more)) {
-		result = say_trouble(client);
+	result = client_reach(client);
+	if (!result && varlink_client_send(&client->varlink, method, parameters, more))
+		result = client_trouble(client);
+	if (result)
 		client_close(client);
-		return result;
-	}
-	*ret_client = client;
-	return CTL_OK;
+	else
+		*ret_client = client;
+	return result;
 }
 
 enum ctl_exit client_open(const struct ctl *ctl, const char *method, json_t *parameters, struct client **ret_client)
@@ -118,7 +178,7 @@ static enum ctl_exit client_take(struct client *client, json_t **ret_parameters,
 	switch (varlink_client_receive(&client->varlink, &reply)) {
 	case VARLINK_NO_TROUBLE: break;
 	case VARLINK_TIMED_OUT: *ret_parameters = NULL; return CTL_OK;
-	default: return say_trouble(client);
+	default: return client_trouble(client);
 	}
 	if (reply.error) {
 		result = error_say(client->ctl->err, reply.error, reply.parameters);
@@ -132,8 +192,13 @@ static enum ctl_exit client_take(struct client *client, json_t **ret_parameters,
 
 enum ctl_exit client_next(struct client *client, int timeout_ms, json_t **ret_parameters, bool *ret_continues)
 {
+	enum ctl_exit result;
+
 	varlink_client_set_timeout(&client->varlink, timeout_ms);
-	return client_take(client, ret_parameters, ret_continues);
+	result = client_take(client, ret_parameters, ret_continues);
+	if (result == CTL_NOT_RUNNING)
+		client_say_not_running(client->ctl);
+	return result;
 }
 
 /* --- calls ---------------------------------------------------------------------------------------------------- */
@@ -164,7 +229,7 @@ enum ctl_exit client_call(const struct ctl *ctl, const char *method, json_t *par
 	return result;
 }
 
-enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *parameters, int gap_ms,
+enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *parameters, int first_ms, int gap_ms,
 			    enum ctl_exit (*take)(const struct ctl *ctl, json_t *answer, void *arg), void *arg)
 {
 	struct client *client;
@@ -174,12 +239,15 @@ enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *p
 
 	if (result)
 		return result;
+	varlink_client_set_timeout(&client->varlink, first_ms);
 	while (!result && continues) {
 		result = client_expect(client, &answer, &continues);
 		if (!result)
 			result = take(ctl, answer, arg);
 		varlink_client_set_timeout(&client->varlink, gap_ms);
 	}
+	if (result == CTL_NOT_RUNNING)
+		client_say_not_running(ctl);
 	client_close(client);
 	return result;
 }

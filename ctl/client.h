@@ -20,6 +20,9 @@ enum ctl_exit client_call(const struct ctl *ctl, const char *method, json_t *par
 
 void client_say_not_running(const struct ctl *ctl);
 
+/** Connect to the control socket of this machine. @param ret_fd set on CTL_OK only: the caller's; does not block */
+enum ctl_exit client_connect(const struct ctl *ctl, int *ret_fd);
+
 /** A connection to the daemon, for calls that are answered more than once. What goes wrong is said on ctl->err. */
 struct client;
 
@@ -49,15 +52,16 @@ enum ctl_exit client_next(struct client *client, int timeout_ms, json_t **ret_pa
 /** Say that there was no answer in time. @return CTL_TIMEOUT */
 enum ctl_exit client_say_timeout(const struct ctl *ctl);
 
+#define FOREVER (-1) /* of a time to wait */
+
 /**
  * Call a method with `more` and take its answers until there are no more.
  *
- * The first has to come within ctl->timeout_ms, each of the others within gap_ms after the one before.
- *
- * @param gap_ms negative: without end
- * @param take   takes each answer over; anything but CTL_OK ends it
+ * @param first_ms how long the first may take, FOREVER: it may never come
+ * @param gap_ms   how long each of the others may take after the one before
+ * @param take     takes each answer over; anything but CTL_OK ends it
  */
-enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *parameters, int gap_ms,
+enum ctl_exit client_follow(const struct ctl *ctl, const char *method, json_t *parameters, int first_ms, int gap_ms,
 			    enum ctl_exit (*take)(const struct ctl *ctl, json_t *answer, void *arg), void *arg);
 
 #endif

@@ -51,6 +51,8 @@ struct command {
 	const char *details;   ///< sentences for its --help and the manual; NULL: nothing more to say
 	const struct option_row *options; ///< its own; NULL: none
 	enum interface_use interface;
+	bool local;  ///< the daemon is not asked: it takes neither --host nor --socket nor --timeout
+	bool hidden; ///< for our own programs: help does not show it
 	enum word_kind kinds[2]; ///< of its arguments; the last one stands for those after it
 	enum ctl_exit (*run)(const struct ctl *ctl, const struct arguments *arguments);
 };
@@ -64,6 +66,9 @@ const char *arguments_option(const struct arguments *arguments, const char *name
 /** Read the value of an option as a whole number. Says what is wrong. @param[in,out] number stays what it is if not given */
 enum ctl_exit arguments_number(const struct ctl *ctl, const struct arguments *arguments, const char *name, long long min,
 			       long long max, long long *number);
+
+/** A number of seconds, in decimals. @return false: none, or not from min to max */
+bool seconds_parse(const char *text, double min, double max, double *ret_seconds);
 
 /** Say what is wrong with a command line, and where to look. @return CTL_USAGE */
 enum ctl_exit wrong_usage(const struct ctl *ctl, const struct command *command, const char *format, ...)

@@ -6,11 +6,15 @@
 #include <string.h>
 
 #include "ctl/act.h"
+#include "ctl/follow.h"
 #include "ctl/help.h"
+#include "ctl/host.h"
 #include "ctl/look.h"
 #include "ctl/options.h"
 #include "ctl/recover.h"
+#include "ctl/segments.h"
 #include "ctl/suggest.h"
+#include "ctl/when.h"
 
 #define COMMANDS_MAX 64
 
@@ -19,19 +23,66 @@ static const struct option_row recover_options[] = {
 	{ NULL },
 };
 
+#define ONE_INTERFACE .max = 1, .kinds = { WORD_INTERFACE }, .interface = INTERFACE_WORD
+
 const struct command commands[] = {
 	{ .name = "status", .help = "how the daemon and its interfaces are, in short", .run = run_status },
-	{ .name = "statistics", .arguments = "[INTERFACE]", .max = 1, .kinds = { WORD_INTERFACE }, .interface = INTERFACE_WORD,
-	  .help = "what became of every packet, by interface and worker", .run = run_statistics },
-	{ .name = "workers", .arguments = "[INTERFACE]", .max = 1, .kinds = { WORD_INTERFACE }, .interface = INTERFACE_WORD,
-	  .help = "the workers: process, CPU, ring", .run = run_workers },
-	{ .name = "rotate", .arguments = "[INTERFACE]", .max = 1, .kinds = { WORD_INTERFACE }, .interface = INTERFACE_WORD,
-	  .help = "finish the open files; the next packets go to new ones", .run = run_rotate },
+	{ .name = "statistics", .arguments = "[INTERFACE]", ONE_INTERFACE, .options = statistics_options,
+	  .help = "what became of every packet, by interface and worker",
+	  .details = "With --watch it goes on until Ctrl-C; with --json each answer is one line then.", .run = run_statistics },
+	{ .name = "workers", .arguments = "[INTERFACE]", ONE_INTERFACE, .help = "the workers: process, CPU, ring",
+	  .run = run_workers },
+	{ .name = "interfaces", .arguments = "[INTERFACE]", ONE_INTERFACE,
+	  .help = "the interfaces: link, ring, filter, folders",
+	  .details = "STALL is how long a worker may do nothing before its ring is full, at the link's speed in packets of "
+		     "800 bytes. RECORDED is the filter in force, and the one of the configuration if it was changed since "
+		     "(see filter).",
+	  .run = run_interfaces },
+	{ .name = "segments", .arguments = "[INTERFACE]", ONE_INTERFACE, .options = segments_options,
+	  .help = "the recorded files, oldest first",
+	  .details = "STATE is active for a file that is being written, held for one that retention leaves alone (see hold). "
+		     "A TIME is one of: " WHEN_ALLOWED ". Without an offset it is UTC, as in the names of the files.",
+	  .run = run_segments },
+	{ .name = "events", .options = events_options, .interface = INTERFACE_OPTION,
+	  .help = "what happens, as it happens: deaths, losses, links, disks, reloads",
+	  .details = "Goes on until Ctrl-C. With --json each event is one line. If events come faster than they are read, some "
+		     "are left out, and that is said.",
+	  .run = run_events },
+	{ .name = "config", .help = "the configuration in force, with all defaults",
+	  .details = "As YAML that fancapd would read; with --json it is a string in there.", .run = run_config },
 	{ .name = "reload", .help = "read the configuration again; if that is refused, say why", .run = run_reload },
-	{ .name = "version", .help = "the versions of fancapctl and of the daemon that runs", .run = run_version },
-	{ .name = "recover", .arguments = "FILE...", .min = 1, .max = -1, .kinds = { WORD_FILE }, .options = recover_options,
+	{ .name = "rotate", .arguments = "[INTERFACE]", ONE_INTERFACE,
+	  .help = "finish the open files; the next packets go to new ones", .run = run_rotate },
+	{ .name = "filter", .arguments = "INTERFACE [EXPRESSION]", .min = 1, .max = -1, .kinds = { WORD_INTERFACE, WORD_ANY },
+	  .interface = INTERFACE_WORD, .options = filter_options,
+	  .help = "show which packets are recorded, or change it until the next reload",
+	  .details = "EXPRESSION is one of libpcap, see pcap-filter(7); several words are put together. An empty one ('') lets "
+		     "everything through. What begins with a hyphen goes behind --.",
+	  .run = run_filter },
+	{ .name = "pause", .arguments = "[INTERFACE]", ONE_INTERFACE, .help = "record no more packets until resume",
+	  .details = "What is in the rings is recorded. Packets that come then are in no counter and no file.",
+	  .run = run_pause },
+	{ .name = "resume", .arguments = "[INTERFACE]", ONE_INTERFACE, .help = "record again after pause", .run = run_resume },
+	{ .name = "restart-worker", .arguments = "INTERFACE WORKER", .min = 2, .max = 2,
+	  .kinds = { WORD_INTERFACE, WORD_WORKER }, .interface = INTERFACE_WORD,
+	  .help = "replace a worker's process; nothing is lost",
+	  .details = "Its ring goes on filling meanwhile. Ends when the new one records.", .run = run_restart_worker },
+	{ .name = "log-level", .arguments = "LEVEL", .min = 1, .max = 1, .kinds = { WORD_LEVEL },
+	  .help = "log more or less until the next reload: error, warning, info, debug", .run = run_log_level },
+	{ .name = "hold", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_SEGMENT }, .options = hold_options,
+	  .interface = INTERFACE_OPTION, .help = "keep recorded files from being removed by retention",
+	  .details = "Takes files, or a time range and then all files that may have packets of it (of one interface with "
+		     "--interface). For what a TIME is see segments. Of files that are named all are held, or none.",
+	  .run = run_hold },
+	{ .name = "release", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_SEGMENT }, .options = hold_options,
+	  .interface = INTERFACE_OPTION, .help = "let retention remove them again", .details = "Takes the same as hold.",
+	  .run = run_release },
+	{ .name = "recover", .local = true, .arguments = "FILE...", .min = 1, .max = -1, .kinds = { WORD_FILE }, .options = recover_options,
 	  .help = "make whole files of torn ones: FILE.part to FILE, others to FILE.recovered.pcapng",
-	  .run = run_recover },
+	  .details = "Works on files of this machine; the daemon is not asked.", .run = run_recover },
+	{ .name = "version", .help = "the versions of fancapctl and of the daemon that runs", .run = run_version },
+	{ .name = "stdio-bridge", .hidden = true, .help = "pass bytes between the control socket and standard input and output",
+	  .details = "What fancapctl --host runs on the other machine.", .run = run_stdio_bridge },
 	{ .name = NULL },
 };
 
@@ -51,8 +102,9 @@ static enum ctl_exit unknown_command(const struct ctl *ctl, const char *name)
 {
 	const char *candidates[COMMANDS_MAX] = { NULL }, *meant;
 
-	for (size_t i = 0; commands[i].name; i++)
-		candidates[i] = commands[i].name;
+	for (size_t i = 0, n = 0; commands[i].name; i++)
+		if (!commands[i].hidden)
+			candidates[n++] = commands[i].name;
 	meant = suggest(name, candidates);
 	if (meant)
 		return wrong_usage(ctl, NULL, "unknown command '%s' (did you mean %s?)", name, meant);
@@ -63,6 +115,8 @@ static enum ctl_exit check_arguments(const struct ctl *ctl, const struct argumen
 {
 	const struct command *command = arguments->command;
 
+	if (ctl->host && command->local)
+		return wrong_usage(ctl, command, "%s takes no --host", command->name);
 	if (ctl->interface && command->interface == INTERFACE_NONE)
 		return wrong_usage(ctl, command, "%s takes no --interface", command->name);
 	if (arguments->n > command->max && command->max == 0)

@@ -17,12 +17,14 @@ enum ctl_exit {
 	CTL_DENIED,
 	CTL_TIMEOUT,
 	CTL_TOO_OLD,
+	CTL_UNREACHABLE,
 	CTL_EXITS
 };
 
 /** What the options said that all commands have. */
 struct ctl {
-	const char *socket;
+	const char *socket; ///< NULL: the default
+	const char *host;   ///< as ssh knows it; NULL: this machine
 	unsigned timeout_ms; ///< for a whole command; of one that goes on, for the first answer
 	bool json;
 	const char *interface; ///< the only one asked for, NULL: all

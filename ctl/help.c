@@ -18,6 +18,7 @@ static const char *const exit_texts[CTL_EXITS] = {
 	[CTL_DENIED] = "permission denied",
 	[CTL_TIMEOUT] = "no answer in time",
 	[CTL_TOO_OLD] = "the daemon is too old for this",
+	[CTL_UNREACHABLE] = "the machine that --host names cannot be reached, or has no fancapctl",
 };
 
 static void print_row(FILE *out, const char *left, const char *right)
@@ -94,6 +95,8 @@ void help_all(FILE *out)
 	for (const struct command *command = commands; command->name; command++) {
 		char usage[64];
 
+		if (command->hidden)
+			continue;
 		snprintf(usage, sizeof(usage), "%s%s%s", command->name, command->arguments ? " " : "",
 			 command->arguments ? command->arguments : "");
 		print_row(out, usage, command->help);

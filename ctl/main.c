@@ -3,11 +3,11 @@
 #include "ctl/commands.h"
 #include "ctl/help.h"
 #include "ctl/options.h"
+#include "ctl/output.h"
 
 int main(int argc, char **argv)
 {
 	struct ctl ctl = {
-		.socket = CTL_DEFAULT_SOCKET,
 		.timeout_ms = CTL_DEFAULT_TIMEOUT_MS,
 		.out = stdout,
 		.err = stderr,
@@ -17,6 +17,7 @@ int main(int argc, char **argv)
 	int next;
 
 	standard_fds_open();
+	color_enable(color_is_wanted(stdout));
 	result = options_parse_global(&ctl, argc, argv, &next, &wish);
 	if (result)
 		return result;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/host.h"
+#include "ctl/output.h"
 #include "ctl/suggest.h"
 
 #define TIMEOUT_MAX_S 86400.0
@@ -18,9 +20,11 @@ _Static_assert(CTL_DEFAULT_TIMEOUT_MS == 10000, "say so in the help");
 
 enum {
 	GLOBAL_SOCKET,
+	GLOBAL_HOST,
 	GLOBAL_TIMEOUT,
 	GLOBAL_INTERFACE,
 	GLOBAL_JSON,
+	GLOBAL_COLOR,
 	GLOBAL_HELP,
 	GLOBAL_VERSION,
 	GLOBALS
@@ -28,17 +32,24 @@ enum {
 
 const struct option_row global_options[GLOBALS + 1] = {
 	[GLOBAL_SOCKET] = { "socket", 's', "PATH", "the daemon's socket; default: " CTL_DEFAULT_SOCKET, WORD_FILE },
+	[GLOBAL_HOST] = { "host", 'H', "USER@SENSOR", "the fancapd of another machine, by ssh", WORD_ANY },
 	[GLOBAL_TIMEOUT] = { "timeout", 't', "SECONDS", "how long to wait for the daemon; default: 10", WORD_ANY },
 	[GLOBAL_INTERFACE] = { "interface", 'i', "NAME", "for this interface only, as the argument INTERFACE",
 			       WORD_INTERFACE },
 	[GLOBAL_JSON] = { "json", 'j', NULL, "JSON for programs, exact numbers", WORD_ANY },
+	[GLOBAL_COLOR] = { "color", 0, "WHEN", "auto (on a terminal), always or never; default: auto", WORD_COLOR },
 	[GLOBAL_HELP] = { "help", 'h', NULL, "print this; after a command: what it does and takes", WORD_ANY },
 	[GLOBAL_VERSION] = { "version", 'V', NULL, "print version and features", WORD_ANY },
 };
 
 bool option_is_taken(const struct option_row *row, const struct command *command)
 {
-	return row != &global_options[GLOBAL_INTERFACE] || command->interface != INTERFACE_NONE;
+	if (row == &global_options[GLOBAL_INTERFACE])
+		return command->interface != INTERFACE_NONE;
+	if (row == &global_options[GLOBAL_SOCKET] || row == &global_options[GLOBAL_HOST] ||
+	    row == &global_options[GLOBAL_TIMEOUT])
+		return !command->local;
+	return true;
 }
 
 /* --- what was given ------------------------------------------------------------------------------------- */
@@ -149,14 +160,35 @@ static int parser_find(const struct parser *parser, int option)
 	return -1;
 }
 
-static enum ctl_exit timeout_parse(const struct ctl *ctl, const char *text, unsigned *ret_ms)
+bool seconds_parse(const char *text, double min, double max, double *ret_seconds)
 {
 	char *end;
 	double seconds = strtod(text, &end);
 
-	if (end == text || *end || !(seconds >= 0.001 && seconds <= TIMEOUT_MAX_S))
+	if (end == text || *end || !(seconds >= min && seconds <= max))
+		return false;
+	*ret_seconds = seconds;
+	return true;
+}
+
+static enum ctl_exit timeout_parse(const struct ctl *ctl, const char *text, unsigned *ret_ms)
+{
+	double seconds;
+
+	if (!seconds_parse(text, 0.001, TIMEOUT_MAX_S, &seconds))
 		return wrong_usage(ctl, NULL, "--timeout '%s' is no number of seconds from 0.001 to %g", text, TIMEOUT_MAX_S);
 	*ret_ms = (unsigned)(seconds * 1000 + 0.5);
+	return CTL_OK;
+}
+
+static enum ctl_exit color_parse(const struct ctl *ctl, const char *when)
+{
+	if (!strcmp(when, "auto"))
+		color_enable(color_is_wanted(ctl->out));
+	else if (!strcmp(when, "always") || !strcmp(when, "never"))
+		color_enable(*when == 'a');
+	else
+		return wrong_usage(ctl, NULL, "--color '%s' is none of auto, always, never", when);
 	return CTL_OK;
 }
 
@@ -164,6 +196,12 @@ static enum ctl_exit take_global(struct ctl *ctl, size_t index, const char *valu
 {
 	switch (index) {
 	case GLOBAL_SOCKET: ctl->socket = value; return CTL_OK;
+	case GLOBAL_HOST:
+		if (!host_is_valid(value))
+			return wrong_usage(ctl, NULL, "--host '%s' is no name of a machine", value);
+		ctl->host = value;
+		return CTL_OK;
+	case GLOBAL_COLOR: return color_parse(ctl, value);
 	case GLOBAL_TIMEOUT: return timeout_parse(ctl, value, &ctl->timeout_ms);
 	case GLOBAL_INTERFACE: ctl->interface = value; return CTL_OK;
 	case GLOBAL_JSON: ctl->json = true; return CTL_OK;

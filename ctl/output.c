@@ -6,17 +6,52 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/percent.h"
 
 #define NS_PER_S 1000000000ULL
 
+/* --- colours ---------------------------------------------------------------------------------------- */
+
+static bool colors;
+
+void color_enable(bool enable)
+{
+	colors = enable;
+}
+
+bool color_is_wanted(FILE *out)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (no_color && *no_color)
+		return false;
+	return term && *term && strcmp(term, "dumb") && isatty(fileno(out));
+}
+
+void color_print(FILE *out, enum color color, const char *text)
+{
+	static const char *const codes[] = { [COLOR_GOOD] = "32", [COLOR_WARNING] = "33", [COLOR_BAD] = "1;31" };
+
+	if (colors && color != COLOR_NONE)
+		fprintf(out, "\x1b[%sm%s\x1b[0m", codes[color], text);
+	else
+		fputs(text, out);
+}
+
+struct cell {
+	char *text;
+	enum color color;
+};
+
 struct table {
 	const struct column *columns;
 	size_t n_columns;
-	char **cells;
+	struct cell *cells;
 	size_t n_cells;
 	size_t capacity;
+	enum color color; ///< of the next cell
 	bool failed;
 };
 
@@ -74,6 +109,19 @@ static int text_width(const char *text)
 	return width;
 }
 
+void text_print_lines(FILE *out, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+		char *line = strndup(text, n);
+
+		text_print(out, line ? line : "?");
+		fputc('\n', out);
+		free(line);
+		text += n + (text[n] == '\n');
+	}
+}
+
 /* --- table ----------------------------------------------------------------------------------------- */
 
 struct table *table_new(const struct column *columns, size_t n_columns)
@@ -93,7 +141,7 @@ void table_free(struct table *table)
 		return;
 
 	for (size_t i = 0; i < table->n_cells; i++)
-		free(table->cells[i]);
+		free(table->cells[i].text);
 	free(table->cells);
 	free(table);
 }
@@ -101,7 +149,7 @@ void table_free(struct table *table)
 /* Take a cell over; NULL means there was no memory for it. */
 static void table_add(struct table *table, char *cell)
 {
-	char **grown;
+	struct cell *grown;
 
 	if (table && cell && table->n_cells == table->capacity) {
 		grown = realloc(table->cells, (table->capacity * 2 + 64) * sizeof(*grown));
@@ -111,12 +159,19 @@ static void table_add(struct table *table, char *cell)
 		}
 	}
 	if (table && cell && table->n_cells < table->capacity) {
-		table->cells[table->n_cells++] = cell;
+		table->cells[table->n_cells++] = (struct cell){ cell, table->color };
+		table->color = COLOR_NONE;
 		return;
 	}
 	if (table)
 		table->failed = true;
 	free(cell);
+}
+
+void table_color(struct table *table, enum color color)
+{
+	if (table)
+		table->color = color;
 }
 
 void table_text(struct table *table, const char *text)
@@ -213,6 +268,19 @@ void table_duration(struct table *table, uint64_t duration_ns)
 	table_format(table, "%s", text);
 }
 
+void table_time(struct table *table, uint64_t time_ns)
+{
+	char *cell = NULL;
+	size_t len;
+	FILE *out = open_memstream(&cell, &len);
+
+	if (out) {
+		time_print(out, time_ns);
+		fclose(out);
+	}
+	table_add(table, cell);
+}
+
 /* Rounding must not make a loss look like none, or nearly all like all. */
 void format_percent(char text[FORMAT_TEXT_MAX], uint64_t part, uint64_t whole)
 {
@@ -244,7 +312,7 @@ static int column_width(const struct table *table, size_t column)
 	int width = text_width(table->columns[column].title);
 
 	for (size_t i = column; i < table->n_cells; i += table->n_columns) {
-		int cell = text_width(table->cells[i]);
+		int cell = text_width(table->cells[i].text);
 
 		if (cell > width)
 			width = cell;
@@ -253,17 +321,30 @@ static int column_width(const struct table *table, size_t column)
 }
 
 /* Blanks are printed before the next cell only, so that no line ends in blanks. */
-static void cell_print(FILE *out, const char *text, bool right, int width, int *blanks)
+static void cell_print(FILE *out, const struct cell *cell, bool right, int width, int *blanks)
 {
-	int pad = width - text_width(text);
+	int pad = width - text_width(cell->text);
 
 	if (right)
 		*blanks += pad;
-	if (*text) {
-		fprintf(out, "%*s%s", *blanks, "", text);
+	if (*cell->text) {
+		fprintf(out, "%*s", *blanks, "");
+		color_print(out, cell->color, cell->text);
 		*blanks = 0;
 	}
 	*blanks += (right ? 0 : pad) + 2;
+}
+
+static void titles_print(const struct table *table, FILE *out, const int *widths)
+{
+	int blanks = 0;
+
+	for (size_t c = 0; c < table->n_columns; c++) {
+		char *title = (char *)(uintptr_t)table->columns[c].title; /* only read */
+
+		cell_print(out, &(struct cell){ title, COLOR_NONE }, table->columns[c].right, widths[c], &blanks);
+	}
+	fputc('\n', out);
 }
 
 int table_print(const struct table *table, FILE *out)
@@ -275,13 +356,13 @@ int table_print(const struct table *table, FILE *out)
 	for (size_t c = 0; c < table->n_columns; c++)
 		widths[c] = column_width(table, c);
 
-	for (size_t row = 0; row <= table->n_cells / table->n_columns; row++) {
+	titles_print(table, out, widths);
+	for (size_t row = 0; row < table->n_cells / table->n_columns; row++) {
 		int blanks = 0;
 
 		for (size_t c = 0; c < table->n_columns; c++)
-			cell_print(out, row ? table->cells[(row - 1) * table->n_columns + c] :
-					      table->columns[c].title,
-				   table->columns[c].right, widths[c], &blanks);
+			cell_print(out, &table->cells[row * table->n_columns + c], table->columns[c].right, widths[c],
+				   &blanks);
 		fputc('\n', out);
 	}
 	free(widths);
@@ -316,15 +397,39 @@ void duration_print(FILE *out, uint64_t duration_ns)
 
 /* --- JSON -------------------------------------------------------------------------------------------- */
 
-enum ctl_exit json_print(const struct ctl *ctl, json_t *object)
+/* {"format": 1, ...}: the same, with the version of all our JSON first. @param object NULL or taken over */
+static json_t *with_format(json_t *object)
 {
-	int r = object ? json_dumpf(object, ctl->out, JSON_INDENT(2) | JSON_ENSURE_ASCII) : -1;
+	json_t *versioned = object ? json_pack("{s:i}", "format", OUTPUT_JSON_FORMAT) : NULL;
 
+	if (versioned && json_object_update(versioned, object) < 0) {
+		json_decref(versioned);
+		versioned = NULL;
+	}
 	json_decref(object);
+	return versioned;
+}
+
+static enum ctl_exit json_write(const struct ctl *ctl, json_t *object, size_t layout)
+{
+	json_t *versioned = with_format(object);
+	int r = versioned ? json_dumpf(versioned, ctl->out, layout | JSON_ENSURE_ASCII) : -1;
+
+	json_decref(versioned);
 	if (r < 0) {
 		fprintf(ctl->err, "fancapctl: cannot write JSON\n");
 		return CTL_FAILED;
 	}
 	fputc('\n', ctl->out);
 	return CTL_OK;
+}
+
+enum ctl_exit json_print(const struct ctl *ctl, json_t *object)
+{
+	return json_write(ctl, object, JSON_INDENT(2));
+}
+
+enum ctl_exit json_print_line(const struct ctl *ctl, json_t *object)
+{
+	return json_write(ctl, object, JSON_COMPACT);
 }

@@ -30,6 +30,8 @@ bool active_read(struct ledger *ledger, struct active_segment *ret)
 		ledger_read(ledger, &after);
 	} while (after.segment_state != before.segment_state || after.segment_start_ns != before.segment_start_ns);
 	ret->bytes = after.segment_bytes;
+	ret->packets = after.segment_packets;
+	ret->start_ns = after.segment_start_ns;
 	return true;
 }
 

@@ -13,6 +13,8 @@
 struct active_segment {
 	char path[LEDGER_PATH_MAX]; ///< absolute, without .part
 	uint64_t bytes;		    ///< written so far
+	uint64_t packets;	    ///< of these
+	uint64_t start_ns;	    ///< time of the first of them; 0: there is none yet
 };
 
 /** The segment a worker has open, or is about to open. @return whether there is one */

@@ -88,6 +88,7 @@ static const struct process_type worker_type = {
 	.message_died = MESSAGE_WORKER_DIED,
 	.message_started = MESSAGE_WORKER_STARTED,
 	.message_hung = MESSAGE_WORKER_HUNG,
+	.message_degraded = MESSAGE_WORKER_DEGRADED,
 	.run = run_worker,
 	.message = on_message,
 };

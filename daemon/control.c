@@ -24,6 +24,8 @@ const struct control_limits control_limits_default = {
 	.output_bytes = 1024 * 1024,
 	.output_low_bytes = 64 * 1024,
 	.stall_ms = 30000,
+	.silent_ms = 30000,
+	.idle_ms = 300000,
 	.accept_retry_ms = 500,
 };
 
@@ -53,7 +55,8 @@ static void accept_suspend(struct control *control, int error)
 
 static void client_welcome(struct control *control, int fd)
 {
-	if (control->clients.n_clients >= control->clients.limits.clients)
+	if (control->clients.n_clients >= control->clients.limits.clients &&
+	    !control_clients_make_room(&control->clients))
 		control_client_refuse(&control->clients, fd);
 	else if (control_client_new(&control->clients, fd) < 0)
 		log_error("control: a client is dropped: out of memory");

@@ -7,10 +7,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/active.h"
 #include "daemon/reload.h"
 #include "fancap/error.h"
 
 struct event_base;
+struct events;
 struct statistics;
 struct storage_status;
 
@@ -37,6 +39,39 @@ struct control_status {
 	} storage;
 };
 
+/** What an interface is recorded with, besides what a snapshot says. Strings are borrowed for the call. */
+struct control_interface {
+	const char *link_type; ///< NULL: missing, as are figures of 0
+	unsigned mtu;
+	uint64_t speed_bits; ///< per second, 0: not known
+	uint64_t ring_bytes;
+	unsigned ring_blocks;
+	unsigned block_bytes;
+	unsigned block_timeout_ms;
+	uint64_t stall_ns; ///< 0: not known
+	uint32_t snaplen;
+	const char *filter;	       ///< in force; NULL: none
+	const char *filter_configured; ///< the same
+	const char *timestamps;	       ///< whose
+	bool promiscuous;
+	const char *const *folders;
+	size_t n_folders;
+};
+
+/** What a worker is about, besides what a snapshot says. */
+struct control_worker {
+	uint64_t heartbeat_ns; ///< how long ago it was heard of
+	bool has_segment;
+	struct active_segment segment; ///< its path as it is on the disk now
+};
+
+/** The configuration that was read last. */
+struct control_configuration {
+	const char *path; ///< borrowed for the call
+	uint64_t loaded_ns; ///< CLOCK_REALTIME
+	char *yaml; ///< control frees it
+};
+
 /** How a job ended. */
 struct control_outcome {
 	bool in_time;	  ///< whether all workers did it before its time was up
@@ -57,6 +92,12 @@ struct control_source {
 	struct statistics *(*snapshot)(void *arg);
 	/** Fill in *ret_status, all of it. */
 	void (*status)(void *arg, struct control_status *ret_status);
+	/** Fill in *ret, of an interface by its place in the snapshot, and of one of its workers. */
+	void (*interface)(void *arg, size_t interface, struct control_interface *ret);
+	void (*worker)(void *arg, size_t interface, unsigned worker, struct control_worker *ret);
+	struct events *events; ///< what happened
+	/** @return 0 or -ENOMEM */
+	int (*configuration)(void *arg, struct control_configuration *ret);
 	/** Read the configuration again and go over to it. */
 	void (*reload)(void *arg, struct reload_report *ret_report);
 	/**
@@ -73,12 +114,14 @@ struct control_source {
 
 /** How much a client may ask of us. */
 struct control_limits {
-	unsigned clients;	 ///< at once; the next one is told so and closed
+	unsigned clients;	 ///< at once; the next one takes the place of an idle one, or is told so and closed
 	size_t request_bytes;	 ///< of one request
 	unsigned request_ms;	 ///< from the first byte of a request to its last
 	size_t output_bytes;	 ///< of replies not read; a client above it is dropped
 	size_t output_low_bytes; ///< no further request is read from a client with more than this unread
 	unsigned stall_ms;	 ///< a client that reads none of its replies for so long is dropped
+	unsigned silent_ms;	 ///< one that has called nothing yet, so long after it connected
+	unsigned idle_ms;	 ///< one that waits for nothing, so long after its last call
 	unsigned accept_retry_ms; ///< how long to wait when accept() finds no descriptor or memory
 };
 

@@ -5,7 +5,8 @@
  * One call is answered per turn of the event loop, so that a client that pipelines thousands of them shares the loop
  * with the others. While more than output_low_bytes of replies are unread, or an answer is yet to come, nothing more is
  * read or answered: what a client can make us hold is bounded by a request, a piece of the next ones, and a reply; and
- * answers come in the order of the calls. Writing is by
+ * answers come in the order of the calls. A call that is answered by a stream is never over, so it is the connection's
+ * last; what the client has no room for is not made (see struct method_wait). Writing is by
  * sendmsg(MSG_NOSIGNAL): libevent's own buffers write with writev(), which raises SIGPIPE when the client has gone.
  */
 #include "daemon/control_client.h"
@@ -23,6 +24,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/methods.h"
@@ -32,6 +34,8 @@
 
 #define RECEIVE_BYTES 16384
 #define SEND_PIECES 8
+/* How often to see whether a client that sends no more, and has to be told nothing yet, has gone. */
+#define GONE_CHECK_MS 1000
 
 struct control_client {
 	struct control_clients *clients;
@@ -44,17 +48,21 @@ struct control_client {
 	struct event *turn;	///< pending while there may be a call to answer
 	struct event *late;	///< pending while a request has begun and not ended
 	struct event *closed;	///< pending while waiting: the other end has closed, or half closed
+	struct event *idle;	///< pending while nothing is under way; or while waiting, after it has half closed
+	uint64_t idle_since_ns; ///< CLOCK_MONOTONIC
 	struct method_wait wait;
 	bool waiting;		///< for the answer to a call; it will be given to wait
 	bool oneway;		///< and not passed on
 	bool denied;		///< a call was refused, and that was logged
+	bool spoken;		///< it has called something
 	bool ended;		///< nothing more will be received
 	bool closing;		///< nothing more will be answered: close once the output is out
 };
 
 static void client_free(struct control_client *client)
 {
-	struct event *events[] = { client->readable, client->writable, client->turn, client->late, client->closed };
+	struct event *events[] = { client->readable, client->writable, client->turn,
+				   client->late,     client->closed,   client->idle };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
@@ -96,13 +104,13 @@ static bool output_is_high(const struct control_client *client)
 
 /* --- sending --------------------------------------------------------------------------------------- */
 
-/* Send what the socket takes. @return 0, or -errno: the client has gone */
+/* Send what the socket takes. @return 1, 0 it takes nothing, or -errno: the client has gone */
 static int output_send(struct control_client *client)
 {
 	struct evbuffer_iovec pieces[SEND_PIECES];
 	struct msghdr message = { .msg_iov = (struct iovec *)pieces };
 	ssize_t sent;
-	int n;
+	int n, any = 0;
 
 	while (evbuffer_get_length(client->output)) {
 		n = evbuffer_peek(client->output, -1, NULL, pieces, SEND_PIECES);
@@ -111,10 +119,11 @@ static int output_send(struct control_client *client)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return errno == EAGAIN ? any : -errno;
 		evbuffer_drain(client->output, (size_t)sent);
+		any = 1;
 	}
-	return 0;
+	return any;
 }
 
 /* Send, and see to it that the rest is sent later. @return false: the client was dropped */
@@ -132,10 +141,11 @@ static bool output_flush(struct control_client *client)
 		client_drop(client);
 		return false;
 	}
-	if (unread)
-		timer_start(client->writable, limits->stall_ms);
-	else
+	/* Its time runs from the last that it took, whatever else there is for it by now. */
+	if (!unread)
 		event_del(client->writable);
+	else if (r > 0 || !event_pending(client->writable, EV_WRITE, NULL))
+		timer_start(client->writable, limits->stall_ms);
 	return true;
 }
 
@@ -186,10 +196,9 @@ static int answer_add(struct control_client *client, const struct method_reply *
 	char *text = NULL;
 	size_t len = 0;
 
-	/* `more` allows several replies; one is a stream that ends at once. */
 	if (reply->parameters)
 		text = reply->error ? varlink_error_build(reply->error, reply->parameters, &len) :
-				      varlink_reply_build(reply->parameters, false, &len);
+				      varlink_reply_build(reply->parameters, reply->continues, &len);
 	return output_add(client, text, len);
 }
 
@@ -201,8 +210,10 @@ static int answer_call(struct control_client *client, const struct varlink_call 
 	int r = 0;
 
 	client->oneway = call->oneway;
+	client->spoken = true;
 	client->waiting = !methods_call(&clients->source, &caller, call, &client->wait, &reply);
 	if (client->waiting) {
+		event_del(client->idle);
 		event_add(client->closed, NULL);
 		return 0;
 	}
@@ -245,6 +256,15 @@ static int answer_next(struct control_client *client)
 	return r < 0 ? r : 1;
 }
 
+static void idle_begin(struct control_client *client)
+{
+	const struct control_limits *limits = &client->clients->limits;
+
+	event_del(client->late);
+	client->idle_since_ns = clock_monotonic_ns();
+	timer_start(client->idle, client->spoken ? limits->idle_ms : limits->silent_ms);
+}
+
 /*
  * Decide what to wait for. To be called whenever something changed: then a client that has all its answers and sends
  * nothing more is dropped, too.
@@ -253,6 +273,8 @@ static int answer_next(struct control_client *client)
  */
 static void client_wait(struct control_client *client, bool idle)
 {
+	if (!client->waiting)
+		event_del(client->idle);
 	if (client->closing || client->waiting || output_is_high(client)) {
 		event_del(client->readable);
 		event_del(client->turn);
@@ -272,7 +294,7 @@ static void client_wait(struct control_client *client, bool idle)
 	}
 	event_add(client->readable, NULL);
 	if (!varlink_framer_partial(&client->framer))
-		event_del(client->late);
+		idle_begin(client);
 	else if (!event_pending(client->late, EV_TIMEOUT, NULL))
 		timer_start(client->late, client->clients->limits.request_ms);
 }
@@ -303,8 +325,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		client_wait(client, true);
 		return;
+	}
 	if (n < 0) {
 		client_drop(client);
 		return;
@@ -331,37 +355,75 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		client_drop(client);
 		return;
 	}
-	/* There may be calls that waited for this. */
-	if (output_flush(client))
+	if (!output_flush(client))
+		return;
+	/* There may be calls, or a stream, that waited for this. */
+	if (client->waiting && !output_is_high(client))
+		methods_room(&client->wait);
+	else
 		client_wait(client, false);
 }
 
-/* Nothing is read while an answer is yet to come, so this is how we learn that nobody will take it. */
+/*
+ * Nothing is read while an answer is yet to come, so this is how we learn that nobody will take it. One that sends no
+ * more may still want its answer; whether it goes away later it has to be asked, for there is no other event of it.
+ */
 static void on_closed(evutil_socket_t fd, short what, void *arg)
 {
-	struct pollfd both = { .fd = fd };
+	struct control_client *client = arg;
+	struct pollfd both = { .fd = client->fd };
 
+	(void)fd;
 	(void)what;
-	/* One that sends no more may still want its answer. */
 	if (poll(&both, 1, 0) == 1 && (both.revents & (POLLHUP | POLLERR)))
-		client_drop(arg);
+		client_drop(client);
+	else
+		timer_start(client->idle, GONE_CHECK_MS);
 }
 
-static void on_answer(struct method_wait *wait, const struct method_reply *reply)
+static void on_idle(evutil_socket_t fd, short what, void *arg)
 {
-	struct control_client *client =
-		(struct control_client *)((char *)wait - offsetof(struct control_client, wait));
+	struct control_client *client = arg;
+
+	if (client->waiting) {
+		on_closed(fd, what, arg);
+		return;
+	}
+	log_debug("control: a client that says nothing is dropped");
+	client_drop(client);
+}
+
+static struct control_client *client_of(const struct method_wait *wait)
+{
+	return (struct control_client *)((char *)(uintptr_t)wait - offsetof(struct control_client, wait));
+}
+
+static bool takes_answers(const struct method_wait *wait)
+{
+	return !output_is_high(client_of(wait));
+}
+
+/* @return whether it waits for more */
+static bool on_answer(struct method_wait *wait, const struct method_reply *reply)
+{
+	struct control_client *client = client_of(wait);
 	int r = client->oneway ? 0 : answer_add(client, reply);
 
 	json_decref(reply->parameters);
-	client->waiting = false;
-	event_del(client->closed);
+	client->waiting = reply->continues;
+	if (!client->waiting)
+		event_del(client->closed);
 	if (r < 0) {
 		log_error("control: a client is dropped: out of memory");
 		client_drop(client);
-	} else if (output_flush(client)) {
-		client_wait(client, false);
+		return false;
 	}
+	if (!output_flush(client))
+		return false;
+	if (client->waiting)
+		return true;
+	client_wait(client, false);
+	return false;
 }
 
 static void on_late(evutil_socket_t fd, short what, void *arg)
@@ -388,7 +450,9 @@ int control_client_new(struct control_clients *clients, int fd)
 	}
 	client->clients = clients;
 	client->fd = fd;
+	client->wait.base = clients->base;
 	client->wait.answer = on_answer;
+	client->wait.takes = takes_answers;
 	varlink_framer_init(&client->framer, clients->limits.request_bytes);
 	client->output = evbuffer_new();
 	client->readable = event_new(clients->base, fd, EV_READ | EV_PERSIST, on_readable, client);
@@ -396,8 +460,9 @@ int control_client_new(struct control_clients *clients, int fd)
 	client->turn = evtimer_new(clients->base, on_turn, client);
 	client->late = evtimer_new(clients->base, on_late, client);
 	client->closed = event_new(clients->base, fd, EV_CLOSED, on_closed, client);
+	client->idle = evtimer_new(clients->base, on_idle, client);
 	if (!client->output || !client->readable || !client->writable || !client->turn || !client->late ||
-	    !client->closed || event_add(client->readable, NULL) < 0) {
+	    !client->closed || !client->idle || event_add(client->readable, NULL) < 0) {
 		client_free(client);
 		return -ENOMEM;
 	}
@@ -407,7 +472,36 @@ int control_client_new(struct control_clients *clients, int fd)
 		client->next->previous = client;
 	clients->first = client;
 	clients->n_clients++;
+	/* What it has to say may be there already: then nobody takes its place before it was answered. */
+	on_readable(fd, EV_READ, client);
 	return 0;
+}
+
+/* Nothing is under way for it: no call, no answer. */
+static bool client_is_idle(const struct control_client *client)
+{
+	return !client->waiting && !client->closing && event_pending(client->idle, EV_TIMEOUT, NULL) &&
+	       !evbuffer_get_length(client->output);
+}
+
+/* Whose place is given away before the other's: of one who has never called, then of who has said nothing for longest. */
+static bool is_idler(const struct control_client *client, const struct control_client *other)
+{
+	if (client->spoken != other->spoken)
+		return !client->spoken;
+	return client->idle_since_ns < other->idle_since_ns;
+}
+
+bool control_clients_make_room(struct control_clients *clients)
+{
+	struct control_client *idlest = NULL;
+
+	for (struct control_client *client = clients->first; client; client = client->next)
+		if (client_is_idle(client) && (!idlest || is_idler(client, idlest)))
+			idlest = client;
+	if (idlest)
+		client_drop(idlest);
+	return idlest;
 }
 
 void control_client_refuse(const struct control_clients *clients, int fd)

@@ -2,6 +2,8 @@
 #ifndef DAEMON_CONTROL_CLIENT_H
 #define DAEMON_CONTROL_CLIENT_H
 
+#include <stdbool.h>
+
 #include "daemon/access.h"
 #include "daemon/control.h"
 
@@ -25,6 +27,9 @@ struct control_clients {
  * @return 0 or -ENOMEM
  */
 int control_client_new(struct control_clients *clients, int fd);
+
+/** There are too many: drop the one that has been idle for longest. @return whether there was one */
+bool control_clients_make_room(struct control_clients *clients);
 
 /** Tell a connection that there are too many, and close it. Never blocks. */
 void control_client_refuse(const struct control_clients *clients, int fd);

@@ -17,8 +17,8 @@ static void journal_sink(const struct log_message *message, void *arg);
 /* A process has one log. */
 static struct {
 	int level;
-	log_sink_fn sink;
-	void *arg;
+	log_sink_fn sink, tap;
+	void *arg, *tap_arg;
 } the_log = {.level = LOG_INFO, .sink = stderr_sink};
 
 /* systemd says in $JOURNAL_STREAM which file stderr was when it connected it to the journal. */
@@ -44,6 +44,11 @@ void log_set_level(int level)
 	the_log.level = level;
 }
 
+int log_level(void)
+{
+	return the_log.level;
+}
+
 bool log_enabled(int level)
 {
 	return level <= the_log.level;
@@ -55,9 +60,18 @@ void log_set_sink(log_sink_fn sink, void *arg)
 	the_log.arg = arg;
 }
 
+void log_set_tap(log_sink_fn tap, void *arg)
+{
+	the_log.tap = tap;
+	the_log.tap_arg = arg;
+}
+
 void log_emit(const struct log_message *message)
 {
-	the_log.sink(message, the_log.arg);
+	if (the_log.tap != NULL && message->message_id != NULL)
+		the_log.tap(message, the_log.tap_arg);
+	if (log_enabled(message->level))
+		the_log.sink(message, the_log.arg);
 }
 
 static const char *level_name(int level)
@@ -151,7 +165,7 @@ void log_printf(int level, const char *message_id, const struct log_context *con
 	char text[TEXT_MAX];
 	va_list args;
 
-	if (!log_enabled(level))
+	if (!log_enabled(level) && (message_id == NULL || the_log.tap == NULL))
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);

@@ -24,14 +24,18 @@ typedef void (*log_sink_fn)(const struct log_message *message, void *arg);
 
 /** Open the log: the journal when stderr is connected to it ($JOURNAL_STREAM), stderr otherwise. */
 void log_init(int level);
-/** Messages less urgent than this are dropped where they are made. */
+/** Messages less urgent than this are dropped; where they are made, unless they have an id. */
 void log_set_level(int level);
+int log_level(void);
 bool log_enabled(int level);
 
 /** Send every message elsewhere, as a worker does through its channel. */
 void log_set_sink(log_sink_fn sink, void *arg);
 
-/** Put a message out, through the sink. */
+/** Show every message that has an id to somebody besides, whatever its level. NULL: nobody. */
+void log_set_tap(log_sink_fn tap, void *arg);
+
+/** Put a message out, through the sink, if it is urgent enough. */
 void log_emit(const struct log_message *message);
 
 void log_printf(int level, const char *message_id, const struct log_context *context,

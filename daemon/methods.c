@@ -70,9 +70,27 @@ json_t *method_number_or_null(bool has, json_int_t number)
 	return has ? json_integer(number) : json_null();
 }
 
+const struct statistics_interface *method_interface_find(const struct statistics *stats, const char *name)
+{
+	for (size_t i = 0; i < stats->n_interfaces; i++)
+		if (!strcmp(stats->interfaces[i].name, name))
+			return &stats->interfaces[i];
+	return NULL;
+}
+
 json_t *method_device_name(const struct statistics_interface *iface)
 {
 	return iface->device ? varlink_text(iface->device) : json_null();
+}
+
+const char *method_writer_name(const struct statistics_worker *worker)
+{
+	return worker->io_uring ? "io_uring" : "pwrite";
+}
+
+json_t *method_direct_io(const struct statistics_worker *worker)
+{
+	return worker->has_file ? json_boolean(worker->direct_io) : json_null();
 }
 
 /* --- org.varlink.service --------------------------------------------------------------------------- */
@@ -108,9 +126,18 @@ static void run_get_interface_description(const struct control_source *source, j
 		method_error(ret_reply, VARLINK_ERROR_INTERFACE_NOT_FOUND, "interface", json_string(name));
 }
 
+void methods_room(struct method_wait *wait)
+{
+	if (wait->room)
+		wait->room(wait);
+}
+
 void methods_forget(const struct control_source *source, struct method_wait *wait)
 {
-	source->forget(source->arg, &wait->job);
+	if (wait->end)
+		wait->end(wait);
+	else
+		source->forget(source->arg, &wait->job);
 }
 
 /* --- calls ----------------------------------------------------------------------------------------- */
@@ -120,7 +147,12 @@ static const struct method methods[] = {
 	{ "org.varlink.service.GetInterfaceDescription", ACCESS_READ, run_get_interface_description, NULL,
 	  { { "interface", JSON_STRING, true } } },
 	{ "io.fancap.GetStatus", ACCESS_READ, methods_get_status, NULL, { { 0 } } },
-	{ "io.fancap.GetStatistics", ACCESS_READ, methods_get_statistics, NULL, { { "interface", JSON_STRING, false } } },
+	{ "io.fancap.GetStatistics", ACCESS_READ, NULL, methods_get_statistics,
+	  { { "interface", JSON_STRING, false }, { "interval_ms", JSON_INTEGER, false } } },
+	{ "io.fancap.ListInterfaces", ACCESS_READ, methods_list_interfaces, NULL, { { 0 } } },
+	{ "io.fancap.ListWorkers", ACCESS_READ, methods_list_workers, NULL, { { "interface", JSON_STRING, false } } },
+	{ "io.fancap.GetConfiguration", ACCESS_READ, methods_get_configuration, NULL, { { 0 } } },
+	{ "io.fancap.Events", ACCESS_READ, NULL, methods_events, { { "backlog", JSON_INTEGER, false } } },
 	{ "io.fancap.Reload", ACCESS_ACT, methods_reload, NULL, { { 0 } } },
 	{ "io.fancap.Rotate", ACCESS_ACT, NULL, methods_rotate, { { "interface", JSON_STRING, false } } },
 };
@@ -214,6 +246,9 @@ bool methods_call(const struct control_source *source, const struct access_calle
 	}
 	if (method->needs == ACCESS_ACT)
 		log_call(method, call->parameters, caller);
+	wait->source = source;
+	wait->more = call->more && !call->oneway;
+	wait->room = wait->end = NULL;
 	if (method->begin)
 		return method->begin(source, call->parameters, wait, ret_reply);
 	method->run(source, call->parameters, ret_reply);

@@ -57,7 +57,7 @@ static void on_rotated(struct control_job *job, const struct control_outcome *ou
 		reply.parameters = json_pack("{s:o}", "workers", workers);
 	else
 		method_error(&reply, FANCAP_ERROR_TIMEOUT, "workers", workers);
-	wait->answer(wait, &reply);
+	(void)wait->answer(wait, &reply);
 }
 
 bool methods_rotate(const struct control_source *source, json_t *parameters, struct method_wait *wait,

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "daemon/methods_private.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <event2/event.h>
 
 #include "daemon/statistics.h"
 #include "varlink/interfaces.h"
+
+/* doc/io.fancap.varlink says so too. */
+#define INTERVAL_MIN_MS 100
+#define INTERVAL_MAX_MS 3600000
+#define INTERVAL_DEFAULT_MS 1000
 
 static const struct {
 	const char *name;
@@ -61,8 +70,8 @@ static json_t *worker_pack(const struct statistics_worker *w)
 				   "ring_blocks", (json_int_t)w->ring_blocks,
 				   "ring_blocks_used", (json_int_t)w->ring_blocks_used,
 				   "ring_blocks_used_max", (json_int_t)w->ring_blocks_used_max,
-				   "writer", w->io_uring ? "io_uring" : "pwrite",
-				   "direct_io", w->has_file ? json_boolean(w->direct_io) : json_null());
+				   "writer", method_writer_name(w),
+				   "direct_io", method_direct_io(w));
 
 	return with_counters(object, &w->counters);
 }
@@ -108,14 +117,6 @@ static json_t *interface_pack(const struct statistics_interface *iface)
 	return NULL;
 }
 
-static const struct statistics_interface *statistics_find(const struct statistics *stats, const char *name)
-{
-	for (size_t i = 0; i < stats->n_interfaces; i++)
-		if (!strcmp(stats->interfaces[i].name, name))
-			return &stats->interfaces[i];
-	return NULL;
-}
-
 /* @param only NULL: all interfaces */
 static json_t *statistics_pack(const struct statistics *stats, const struct statistics_interface *only)
 {
@@ -137,10 +138,9 @@ static json_t *statistics_pack(const struct statistics *stats, const struct stat
 			 "total", total);
 }
 
-void methods_get_statistics(const struct control_source *source, json_t *parameters,
-			       struct method_reply *ret_reply)
+/* @param name NULL: of all */
+static void answer(const struct control_source *source, const char *name, struct method_reply *ret_reply)
 {
-	const char *name = json_string_value(json_object_get(parameters, "interface"));
 	const struct statistics_interface *only = NULL;
 	struct statistics *stats = source->snapshot(source->arg);
 
@@ -149,10 +149,99 @@ void methods_get_statistics(const struct control_source *source, json_t *paramet
 		return;
 	}
 	if (name)
-		only = statistics_find(stats, name);
+		only = method_interface_find(stats, name);
 	if (name && !only)
 		method_error(ret_reply, FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", json_string(name));
 	else
 		ret_reply->parameters = statistics_pack(stats, only);
 	statistics_free(stats);
+}
+
+/* --- as a stream --------------------------------------------------------------------------------- */
+
+/** Somebody is told the statistics again and again. */
+struct statistics_stream {
+	struct method_wait *wait;
+	struct event *timer;
+	unsigned interval_ms;
+	char *interface; ///< NULL: of all
+};
+
+static void stream_free(struct statistics_stream *stream)
+{
+	if (stream && stream->timer)
+		event_free(stream->timer);
+	if (stream)
+		free(stream->interface);
+	free(stream);
+}
+
+static void on_end(struct method_wait *wait)
+{
+	stream_free(wait->stream);
+}
+
+/* A caller who does not keep up gets none, and none is made. */
+static void on_interval(evutil_socket_t fd, short what, void *arg)
+{
+	struct statistics_stream *stream = arg;
+	const struct timeval interval = { .tv_sec = stream->interval_ms / 1000,
+					  .tv_usec = (suseconds_t)(stream->interval_ms % 1000) * 1000 };
+	struct method_wait *wait = stream->wait;
+	struct method_reply reply = { 0 };
+
+	(void)fd;
+	(void)what;
+	event_add(stream->timer, &interval);
+	if (!wait->takes(wait))
+		return;
+	answer(wait->source, stream->interface, &reply);
+	reply.continues = !reply.error && reply.parameters;
+	if (!reply.continues)
+		stream_free(stream);
+	(void)wait->answer(wait, &reply);
+}
+
+/* The interface is one that there is. @return 0 or -ENOMEM */
+static int stream_start(struct method_wait *wait, const char *interface, unsigned interval_ms)
+{
+	struct statistics_stream *stream = calloc(1, sizeof(*stream));
+	const struct timeval now = { 0 };
+
+	if (!stream)
+		return -ENOMEM;
+	stream->wait = wait;
+	stream->interval_ms = interval_ms;
+	stream->interface = interface ? strdup(interface) : NULL;
+	stream->timer = evtimer_new(wait->base, on_interval, stream);
+	if ((interface && !stream->interface) || !stream->timer || event_add(stream->timer, &now) < 0) {
+		stream_free(stream);
+		return -ENOMEM;
+	}
+	wait->stream = stream;
+	wait->end = on_end;
+	return 0;
+}
+
+bool methods_get_statistics(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+			    struct method_reply *ret_reply)
+{
+	const char *name = json_string_value(json_object_get(parameters, "interface"));
+	json_t *given = json_object_get(parameters, "interval_ms");
+	json_int_t interval_ms = given && !json_is_null(given) ? json_integer_value(given) : INTERVAL_DEFAULT_MS;
+
+	if (interval_ms < INTERVAL_MIN_MS || interval_ms > INTERVAL_MAX_MS) {
+		method_error(ret_reply, VARLINK_ERROR_INVALID_PARAMETER, "parameter", json_string("interval_ms"));
+		return true;
+	}
+	/* Also to see whether a stream of these is possible. */
+	answer(source, name, ret_reply);
+	if (!wait->more || ret_reply->error || !ret_reply->parameters)
+		return true;
+	json_decref(ret_reply->parameters);
+	*ret_reply = (struct method_reply){ 0 };
+	if (stream_start(wait, name, (unsigned)interval_ms) == 0)
+		return false;
+	method_unavailable(ret_reply, "out of memory");
+	return true;
 }

@@ -30,13 +30,12 @@ static void close_channel(struct process *process)
 static void on_message(struct process *process, const struct channel_message *message)
 {
 	if (message->type == CHANNEL_LOG) {
-		if (log_enabled(message->log.level))
-			log_emit(&(struct log_message){
-				.level = message->log.level,
-				.message_id = message->log.message_id[0] != '\0' ? message->log.message_id : NULL,
-				.context = process->about,
-				.text = message->log.text,
-			});
+		log_emit(&(struct log_message){
+			.level = message->log.level,
+			.message_id = message->log.message_id[0] != '\0' ? message->log.message_id : NULL,
+			.context = process->about,
+			.text = message->log.text,
+		});
 		return;
 	}
 	if (message->type == CHANNEL_HELLO)
@@ -98,7 +97,7 @@ int process_init(struct process *process, const struct process_type *type, struc
 	return process->restart_event != NULL ? 0 : -ENOMEM;
 }
 
-void process_log_sink(const struct log_message *message, void *arg)
+static void channel_sink(const struct log_message *message, void *arg)
 {
 	const struct process_log *log = arg;
 	struct channel_message out = {.type = CHANNEL_LOG, .log = {.level = message->level}};
@@ -107,6 +106,13 @@ void process_log_sink(const struct log_message *message, void *arg)
 		snprintf(out.log.message_id, sizeof(out.log.message_id), "%s", message->message_id);
 	snprintf(out.log.text, sizeof(out.log.text), "%s%.1000s", log->what, message->text);
 	(void)channel_send(log->channel_fd, &out);
+}
+
+void process_log_to(const struct process_log *log)
+{
+	log_set_level(LOG_DEBUG);
+	log_set_tap(NULL, NULL);
+	log_set_sink(channel_sink, (void *)(uintptr_t)log);
 }
 
 void process_set_signals(void)
@@ -229,7 +235,11 @@ void process_restart_later(struct process *process)
 	struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
 
 	process->backoff_ms = wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2 : BACKOFF_MAX_MS;
-	log_printf(LOG_NOTICE, NULL, &process->about, "%sreplacing it in %u ms", process->type->what, wait_ms);
+	if (process_is_degraded(process))
+		log_printf(LOG_WARNING, process->type->message_degraded, &process->about,
+			   "%sdies again and again; replacing it in %u ms", process->type->what, wait_ms);
+	else
+		log_printf(LOG_NOTICE, NULL, &process->about, "%sreplacing it in %u ms", process->type->what, wait_ms);
 	evtimer_add(process->restart_event, &wait);
 }
 

@@ -19,6 +19,7 @@ struct process_type {
 	const char *message_died; ///< MESSAGE_ID
 	const char *message_started;
 	const char *message_hung;
+	const char *message_degraded; ///< NULL: no special one
 	/** Its life, in the new process. @return its exit status */
 	int (*run)(struct process *process, int channel_fd);
 	/** It has something to say: any message but CHANNEL_LOG; HELLO after ready is set. */
@@ -54,12 +55,12 @@ struct process_log {
 };
 
 /**
- * In the new process: a sink for log_set_sink(). What it has to say goes to the supervisor, who has the journal. If that
- * does not keep up, the message is lost.
+ * In the new process: what it has to say goes to the supervisor, who has the journal, and decides what is urgent enough. If
+ * that does not keep up, the message is lost.
  *
- * @param arg a struct process_log
+ * @param log borrowed for good
  */
-void process_log_sink(const struct log_message *message, void *arg);
+void process_log_to(const struct process_log *log);
 
 /**
  * In the new process: ignore what ends others, for the supervisor tells it when to leave, and a Ctrl-C goes to the whole

@@ -109,6 +109,16 @@ static void segment_forget(struct recorder *rec)
 	stream_publish(&rec->stream);
 }
 
+/* Too often to be said to everybody: an event (daemon/events.c). */
+static void log_complete(const struct recorder *rec)
+{
+	const struct ledger_commit *commit = &rec->stream.committed;
+
+	log_printf(LOG_DEBUG, MESSAGE_FILE_COMPLETE, &rec->params.log, "%s is complete: %llu packets, %llu bytes",
+		   ledger_segment_path(rec->ledger), (unsigned long long)commit->segment_packets,
+		   (unsigned long long)commit->segment_bytes);
+}
+
 /* If the mailbox is full the keeper finds the file all the same, later. */
 static void segment_post(struct recorder *rec)
 {
@@ -130,6 +140,8 @@ static void segment_publish(struct recorder *rec)
 	uint64_t bytes = rec->stream.committed.segment_bytes;
 	int r = 0;
 
+	if (bytes != 0)
+		log_complete(rec);
 	if (bytes != 0 && rec->params.mailbox_fd >= 0) {
 		segment_post(rec);
 		return;

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "daemon/snapshot.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "daemon/capture.h"
 #include "daemon/child.h"
 #include "daemon/clock.h"
+#include "daemon/control.h"
+#include "daemon/segment.h"
 #include "daemon/statistics.h"
+
 
 static void count_interface(const struct snapshot_scope *scope, size_t index, size_t first_child,
 			    struct statistics_interface *ret)
@@ -75,4 +81,91 @@ struct statistics *snapshot_take(const struct snapshot_scope *scope)
 	}
 	statistics_sum(stats);
 	return stats;
+}
+
+/* --- what is not counted ---------------------------------------------------------------------------------------- */
+
+static const char *link_type_name(enum fancap_linktype linktype)
+{
+	switch (linktype) {
+	case FANCAP_LINKTYPE_ETHERNET: return "EN10MB";
+	case FANCAP_LINKTYPE_RAW: return "RAW";
+	case FANCAP_LINKTYPE_LINUX_SLL2: return "LINUX_SLL2";
+	}
+	return NULL;
+}
+
+static const char *timestamps_name(const struct capture *device, const struct config_interface *config)
+{
+	if (device != NULL && device->hardware_timestamps)
+		return "hardware";
+	return config->timestamps == CONFIG_TIMESTAMPS_SOFTWARE ? "software" : "kernel";
+}
+
+/* Of the rings that packets go into. */
+static void describe_device(const struct capture *device, struct control_interface *ret)
+{
+	const struct tpacket_req3 *req = &device->geometry.req;
+
+	ret->link_type = link_type_name(device->link.linktype);
+	ret->mtu = device->link.mtu;
+	ret->speed_bits = (uint64_t)device->link.speed_mbit * 1000000u;
+	ret->ring_bytes = (uint64_t)req->tp_block_nr * req->tp_block_size;
+	ret->ring_blocks = req->tp_block_nr;
+	ret->block_bytes = req->tp_block_size;
+	ret->block_timeout_ms = req->tp_retire_blk_tov;
+	ret->stall_ns = capture_stall_ns(device, SNAPSHOT_PACKET_BYTES);
+}
+
+void snapshot_interface(const struct snapshot_scope *scope, size_t interface, struct control_interface *ret)
+{
+	struct capture *capture = &scope->captures[interface];
+	const struct config_interface *config = capture->config;
+	const struct capture *device = capture_device(capture);
+
+	*ret = (struct control_interface){
+		.snaplen = config->snaplen,
+		.filter = capture->settings.filter,
+		.filter_configured = config->filter,
+		.timestamps = timestamps_name(device, config),
+		.promiscuous = config->promiscuous,
+		.folders = (const char *const *)capture->folders,
+		.n_folders = capture->n_folders,
+	};
+	if (device != NULL)
+		describe_device(device, ret);
+}
+
+static const struct child *find_child(const struct snapshot_scope *scope, size_t interface, unsigned worker)
+{
+	const struct child *child = scope->children;
+
+	for (size_t i = 0; i < interface; i++)
+		child += scope->captures[i].config->workers;
+	return child + worker;
+}
+
+/* It is younger than its process is old, if a dead one was the last to say so. */
+static uint64_t heartbeat_age(const struct child *child, const struct ledger *ledger)
+{
+	uint64_t beat = ledger_heartbeat_ns(ledger), now = clock_monotonic_ns();
+
+	if (beat < child->process.started_ns)
+		beat = child->process.started_ns;
+	return now > beat ? now - beat : 0;
+}
+
+void snapshot_worker(const struct snapshot_scope *scope, size_t interface, unsigned worker, struct control_worker *ret)
+{
+	const struct capture *capture = &scope->captures[interface];
+	struct ledger *ledger;
+
+	*ret = (struct control_worker){0};
+	if (!capture_has_rings(capture))
+		return;
+	ledger = capture->rings[worker].ledger;
+	ret->heartbeat_ns = heartbeat_age(find_child(scope, interface, worker), ledger);
+	ret->has_segment = active_read(ledger, &ret->segment);
+	if (ret->has_segment)
+		strncat(ret->segment.path, SEGMENT_PART, sizeof(ret->segment.path) - strlen(ret->segment.path) - 1);
 }

@@ -5,8 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** What packets of mixed traffic measure, about: to judge rings by. */
+#define SNAPSHOT_PACKET_BYTES 800u
+
 struct capture;
 struct child;
+struct control_interface;
+struct control_worker;
 struct statistics;
 
 /** What is counted: borrowed. */
@@ -23,5 +28,9 @@ struct snapshot_scope {
  * @return the caller frees it with statistics_free(); its names are those of the captures' configuration. NULL: ENOMEM
  */
 struct statistics *snapshot_take(const struct snapshot_scope *scope);
+
+/** Fill in *ret, all of it. @param interface its place in the snapshot, and in the captures */
+void snapshot_interface(const struct snapshot_scope *scope, size_t interface, struct control_interface *ret);
+void snapshot_worker(const struct snapshot_scope *scope, size_t interface, unsigned worker, struct control_worker *ret);
 
 #endif

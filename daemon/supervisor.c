@@ -14,6 +14,7 @@
 #include "daemon/child.h"
 #include "daemon/clock.h"
 #include "daemon/control.h"
+#include "daemon/events.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
@@ -34,8 +35,6 @@
 #define DROPS_LOG_SECONDS 10
 /* A caller of Rotate is told after that, rather than kept waiting. fancapctl itself waits for 10 s. */
 #define ROTATE_MAX_MS 8000
-/* What packets of mixed traffic measure, about, to judge the rings by. */
-#define MEAN_PACKET_BYTES 800u
 
 struct supervisor {
 	const char *config_path;
@@ -44,6 +43,7 @@ struct supervisor {
 	struct event *signals[4];
 	struct event *second_event, *settle_event, *kill_event;
 	struct identity identity;
+	struct events *events;
 	struct control *control;
 	struct child_owner owner;
 	struct store store; /* what an earlier fancapd left, and nobody has taken yet */
@@ -58,6 +58,7 @@ struct supervisor {
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
 	uint64_t started_ns;
+	uint64_t loaded_ns; /* the configuration was */
 	unsigned seconds;
 	uint64_t drops_logged;
 	bool *cached_logged; /* one per storage directory: that it is written through the page cache */
@@ -73,16 +74,53 @@ static int add_timer(struct event *event, unsigned ms)
 
 /* --- what is told of it ----------------------------------------------------------------------------------------- */
 
-static struct statistics *snapshot(void *arg)
+static struct snapshot_scope scope_of(const struct supervisor *sup)
 {
-	const struct supervisor *sup = arg;
-
-	return snapshot_take(&(struct snapshot_scope){
+	return (struct snapshot_scope){
 		.captures = sup->captures,
 		.n_captures = sup->n_captures,
 		.children = sup->children,
 		.started_ns = sup->started_ns,
-	});
+	};
+}
+
+static struct statistics *snapshot(void *arg)
+{
+	const struct snapshot_scope scope = scope_of(arg);
+
+	return snapshot_take(&scope);
+}
+
+static void describe_interface(void *arg, size_t interface, struct control_interface *ret)
+{
+	const struct snapshot_scope scope = scope_of(arg);
+
+	snapshot_interface(&scope, interface, ret);
+}
+
+static void describe_worker(void *arg, size_t interface, unsigned worker, struct control_worker *ret)
+{
+	const struct snapshot_scope scope = scope_of(arg);
+
+	snapshot_worker(&scope, interface, worker, ret);
+}
+
+static int dump_configuration(void *arg, struct control_configuration *ret)
+{
+	const struct supervisor *sup = arg;
+	size_t size;
+	FILE *out;
+	int r;
+
+	*ret = (struct control_configuration){.path = sup->config_path, .loaded_ns = sup->loaded_ns};
+	out = open_memstream(&ret->yaml, &size);
+	if (out == NULL)
+		return -ENOMEM;
+	r = config_dump(sup->config, out);
+	if (fclose(out) == 0 && r == 0)
+		return 0;
+	free(ret->yaml);
+	return -ENOMEM;
 }
 
 static void fill_status(void *arg, struct control_status *ret)
@@ -273,7 +311,7 @@ static void begin_stop(struct supervisor *sup)
 	sup->state = CONTROL_STOPPING;
 	presence_stop(sup->presence);
 	notify_stopping();
-	log_info("stopping: recording what is in the rings");
+	log_printf(LOG_INFO, MESSAGE_STOPPING, NULL, "stopping: recording what is in the rings");
 	for (size_t i = 0; i < sup->n_captures; i++) {
 		/* Rings that are kept go on filling: for the next fancapd, if there is one. */
 		if (!store_available())
@@ -486,13 +524,13 @@ static void log_taken_over(struct capture *capture)
 /* Whether the rings are large enough is seen when it is too late, unless somebody works it out. */
 static void log_stall(const struct capture *capture)
 {
-	uint64_t stall_ns = capture_stall_ns(capture, MEAN_PACKET_BYTES);
+	uint64_t stall_ns = capture_stall_ns(capture, SNAPSHOT_PACKET_BYTES);
 
 	if (stall_ns == 0)
 		return;
 	log_printf(LOG_INFO, NULL, &(struct log_context){capture->config->name, -1},
 		   "at the link's %u Mbit/s, shared evenly in packets of %u bytes, a worker may stall for %llu ms before packets are dropped",
-		   capture->link.speed_mbit, MEAN_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
+		   capture->link.speed_mbit, SNAPSHOT_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
 }
 
 /* As the workers found it when they began. Replacements are not asked: they would say the same, as a rule. */
@@ -605,6 +643,7 @@ static void reload_now(void *arg, struct reload_report *ret_report)
 	if (config != NULL) {
 		config_free(sup->config);
 		sup->config = config;
+		sup->loaded_ns = clock_realtime_ns();
 		storage_configure(&sup->storage, config);
 		for (size_t i = 0; i < sup->n_children; i++)
 			child_configure(&sup->children[i]);
@@ -646,6 +685,10 @@ static int open_events(struct supervisor *sup)
 		if (sup->signals[i] == NULL || event_add(sup->signals[i], NULL) < 0)
 			return -ENOMEM;
 	}
+	sup->events = events_open(sup->base);
+	if (sup->events == NULL)
+		return -ENOMEM;
+	log_set_tap(events_note, sup->events);
 	sup->second_event = event_new(sup->base, -1, EV_PERSIST, on_second, sup);
 	sup->settle_event = evtimer_new(sup->base, on_settled, sup);
 	sup->kill_event = evtimer_new(sup->base, on_kill, sup);
@@ -666,6 +709,10 @@ static int open_control(struct supervisor *sup, const struct activation *passed,
 		.source = {
 			.snapshot = snapshot,
 			.status = fill_status,
+			.interface = describe_interface,
+			.worker = describe_worker,
+			.configuration = dump_configuration,
+			.events = sup->events,
 			.reload = reload_now,
 			.rotate = rotate,
 			.forget = forget_job,
@@ -761,7 +808,7 @@ static int supervisor_open(struct supervisor *sup)
 	struct fancap_error err = {"out of memory"};
 	int r;
 
-	sup->started_ns = clock_realtime_ns();
+	sup->started_ns = sup->loaded_ns = clock_realtime_ns();
 	r = open_events(sup);
 	sup->owner = (struct child_owner){
 		.ready = on_child_ready,
@@ -850,6 +897,8 @@ static void supervisor_close(struct supervisor *sup)
 {
 	wait_for_children(sup);
 	control_close(sup->control);
+	log_set_tap(NULL, NULL);
+	events_close(sup->events);
 	presence_close(sup->presence);
 	rotations_done(&sup->rotations);
 	for (size_t i = 0; i < sup->n_captures; i++)

@@ -339,7 +339,7 @@ static int become_worker(const struct worker_params *params)
 	int r;
 
 	log = (struct process_log){params->channel_fd, ""};
-	log_set_sink(process_log_sink, &log);
+	process_log_to(&log);
 	snprintf(name, sizeof(name), "fancapd-w%u", params->recorder.worker);
 	prctl(PR_SET_NAME, name);
 	process_set_signals();

@@ -4,9 +4,11 @@
  *
  * The frames are of the least size Ethernet has, and of an EtherType for local experiments (0x88B5).
  */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +44,12 @@ static void reap(struct fancap_tx *tx, struct counts *counts)
 	}
 }
 
+/* The device's queue is full, or a signal came: what is queued stays queued. */
+static bool is_for_now(int error)
+{
+	return error == -ENOBUFS || error == -EAGAIN || error == -EINTR;
+}
+
 /* As many as there is room for, one system call for all of them, and so on. */
 static int transmit(struct fancap_tx *tx, uint64_t n, struct counts *counts)
 {
@@ -56,8 +64,10 @@ static int transmit(struct fancap_tx *tx, uint64_t n, struct counts *counts)
 			fancap_tx_queue(tx, FRAME_BYTES, 0);
 		}
 		r = fancap_tx_send(tx, true);
-		if (r < 0)
+		if (r < 0 && !is_for_now(r))
 			return r;
+		if (r < 0)
+			poll(NULL, 0, 1);
 		reap(tx, counts);
 	}
 	return 0;

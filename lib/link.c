@@ -18,7 +18,7 @@ static void link_kind(int hatype, struct fancap_link *ret)
 	case ARPHRD_LOOPBACK:
 		ret->linktype = FANCAP_LINKTYPE_ETHERNET;
 		ret->type = FANCAP_RAW;
-		ret->reserve_bytes = 2; /* a 14-byte header ends the packet data's start at offset 84 */
+		ret->reserve_bytes = 2; /* with a header of 14 bytes, packets begin at offset 84 */
 		return;
 	case ARPHRD_NONE:
 		ret->linktype = FANCAP_LINKTYPE_RAW;
@@ -55,6 +55,16 @@ static uint32_t link_speed(int fd, const char *name)
 	return request.settings.speed;
 }
 
+/* As the kernel asks before it sends. IFF_RUNNING says the same, but a moment later. */
+static bool has_carrier(int fd, const char *name)
+{
+	struct ethtool_value value = {.cmd = ETHTOOL_GLINK};
+	struct ifreq ifr = {.ifr_data = (char *)&value};
+
+	strcpy(ifr.ifr_name, name);
+	return ioctl(fd, SIOCETHTOOL, &ifr) < 0 || value.data != 0;
+}
+
 static int query(int fd, struct ifreq *ifr, struct fancap_link *ret)
 {
 	if (ioctl(fd, SIOCGIFINDEX, ifr) < 0)
@@ -63,6 +73,7 @@ static int query(int fd, struct ifreq *ifr, struct fancap_link *ret)
 	if (ioctl(fd, SIOCGIFFLAGS, ifr) < 0)
 		return -errno;
 	ret->up = (ifr->ifr_flags & IFF_UP) != 0;
+	ret->carrier = ret->up && has_carrier(fd, ifr->ifr_name);
 	if (ioctl(fd, SIOCGIFMTU, ifr) < 0)
 		return -errno;
 	ret->mtu = (unsigned)ifr->ifr_mtu;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 /** An option: one row for parser and help. */
 struct option_row {
@@ -96,7 +97,8 @@ static int take(struct options *options, int option, const char *value, struct f
 	switch (option) {
 	case 's': return speed_parse(value, &options->speed, err) < 0 ? -EINVAL : 0;
 	case 'l':
-		return parse_number(value, 0, UINT64_MAX, "--loop wants a number, 0: until stopped",
+		return parse_number(value, 0, UINT64_MAX,
+				    "--loop wants a number from 0 (until stopped) to 18446744073709551615",
 				    &options->loops, err);
 	case 't': return parse_threads(value, &options->threads, err);
 	case 'f': options->filter = value; return 0;
@@ -110,11 +112,25 @@ static int take(struct options *options, int option, const char *value, struct f
 	}
 }
 
+/* It is read once, by whoever comes first. */
+static bool names_standard_input_twice(char *const *paths, int n)
+{
+	int seen = 0;
+
+	for (int i = 0; i < n; i++)
+		seen += strcmp(paths[i], "-") == 0;
+	return seen > 1;
+}
+
 /* What follows the options, and rules between them. */
 static int take_words(struct options *options, int argc, char **argv, struct fancap_error *err)
 {
 	if (argc - optind < 2) {
 		fancap_error_set(err, "at least one FILE and the IFACE are wanted");
+		return -EINVAL;
+	}
+	if (names_standard_input_twice(argv + optind, argc - 1 - optind)) {
+		fancap_error_set(err, "standard input (-) can be one of the files only once");
 		return -EINVAL;
 	}
 	if (options->threads > 1 && (!options->preload || options->speed.kind != SPEED_TOP)) {

@@ -57,6 +57,9 @@ static int check_interface(const struct options *options, struct fancap_link *re
 	} else if (!ret->up) {
 		fancap_error_set(err, "%s: is down", options->interface);
 		r = -ENETDOWN;
+	} else if (!ret->carrier) {
+		fancap_error_set(err, "%s: " SENDER_NO_CARRIER, options->interface);
+		r = -ENETDOWN;
 	} else if (!options->force) {
 		r = check_route(options->interface, ret->ifindex, err);
 	}

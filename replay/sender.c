@@ -29,6 +29,7 @@ struct sender {
 	const char *interface;
 	struct fancap_link link; /* as it was, but its MTU never greater than it is now */
 	const volatile int *stop;
+	bool qdisc;
 	uint32_t batch;
 	uint32_t unsent;      /* put since the last send */
 	uint32_t *lens;	      /* of the packets whose fate is not known, a ring of n_lens */
@@ -74,6 +75,7 @@ int sender_open(const struct sender_params *params, struct sender **ret, struct 
 	sender->interface = params->interface;
 	sender->link = params->link;
 	sender->stop = params->stop;
+	sender->qdisc = params->qdisc;
 	r = open_ring(params, &sender->tx, err);
 	if (r < 0)
 		goto fail;
@@ -135,6 +137,21 @@ static void follow_mtu(struct sender *sender)
 		sender->link.mtu = (unsigned)ifr.ifr_mtu;
 }
 
+/*
+ * Without carrier the driver takes nothing, for as long as that lasts; the queueing discipline takes all of it, and sends
+ * none. Flags are cheap to ask for, but a moment behind: they may not yet say that a link has come up.
+ */
+static bool has_lost_carrier(const struct sender *sender)
+{
+	struct ifreq ifr = {0};
+	struct fancap_link link;
+
+	strncpy(ifr.ifr_name, sender->interface, sizeof(ifr.ifr_name) - 1);
+	if (ioctl(fancap_tx_fd(sender->tx), SIOCGIFFLAGS, &ifr) < 0 || (ifr.ifr_flags & IFF_RUNNING) != 0)
+		return false;
+	return fancap_link_query(sender->interface, &link, NULL) == 0 && link.up && !link.carrier;
+}
+
 uint32_t sender_mtu(const struct sender *sender)
 {
 	return feed_mtu(&sender->link);
@@ -147,6 +164,10 @@ int sender_flush(struct sender *sender, struct replay_counts *counts, struct fan
 	sender->unsent = 0;
 	reap(sender, counts);
 	follow_mtu(sender);
+	if ((r == -ENOBUFS || sender->qdisc) && has_lost_carrier(sender)) {
+		fancap_error_set(err, "%s: " SENDER_NO_CARRIER, sender->interface);
+		return -ENETDOWN;
+	}
 	if (r >= 0 || is_for_now(r))
 		return 0;
 	fancap_error_set(err, "%s: sending: %s", sender->interface, strerror(-r));

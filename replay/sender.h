@@ -9,6 +9,8 @@
 #include "replay/counts.h"
 #include "replay/packet.h"
 
+#define SENDER_NO_CARRIER "has no carrier: nothing is connected, or the other end is down"
+
 /** A transmit ring that packets are put into, and the counts of what became of them. */
 struct sender;
 
@@ -33,7 +35,11 @@ void sender_close(struct sender *sender);
 int sender_put(struct sender *sender, const struct replay_packet *packet, struct replay_counts *counts,
 	       struct fancap_error *err);
 
-/** Let what was put leave, as far as the interface takes it now, and count. @return 0; -ENETDOWN; -errno */
+/**
+ * Let what was put leave, as far as the interface takes it now, and count.
+ *
+ * @return 0; -ENETDOWN, also without carrier: it would never take any, or lose all; -errno
+ */
 int sender_flush(struct sender *sender, struct replay_counts *counts, struct fancap_error *err);
 
 /** The interface's MTU (feed_mtu()): as it was, or the least seen since. */

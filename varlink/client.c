@@ -122,6 +122,14 @@ enum varlink_trouble varlink_client_adopt(struct varlink_client *client, int fd)
 	return VARLINK_NO_TROUBLE;
 }
 
+int varlink_client_take_fd(struct varlink_client *client)
+{
+	int fd = client->fd;
+
+	client->fd = -1;
+	return fd;
+}
+
 /* --- calls and replies ------------------------------------------------------------------------------------- */
 
 static enum varlink_trouble send_bytes(struct varlink_client *client, const char *bytes, size_t len)

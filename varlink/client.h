@@ -53,6 +53,9 @@ enum varlink_trouble varlink_client_connect(struct varlink_client *client, const
 /** Take over a connected stream socket instead. */
 enum varlink_trouble varlink_client_adopt(struct varlink_client *client, int fd);
 
+/** @return the connection, for the caller to close; the client has none any more */
+int varlink_client_take_fd(struct varlink_client *client);
+
 /** Send a call. @param parameters an object, or NULL; stays the caller's. @param more ask for several replies */
 enum varlink_trouble varlink_client_send(struct varlink_client *client, const char *method, json_t *parameters,
 					 bool more);

@@ -23,6 +23,7 @@ enum fancap_linktype {
 struct fancap_link {
 	int ifindex;
 	bool up;	///< administratively (IFF_UP)
+	bool carrier;	///< up, and something is connected, as far as the driver can tell
 	unsigned mtu;	///< bytes
 	uint32_t speed_mbit; ///< of the link as it is negotiated, in Mbit/s; 0: not known (down, virtual, wireless)
 	enum fancap_linktype linktype;

@@ -66,7 +66,8 @@ void fancap_rx_close(struct fancap_rx *rx);
  * that the kernel had dropped packets not yet read from its statistics.
  *
  * @param ret set only on 1
- * @return 1 a packet; 0 none ready; -ENETDOWN the interface is down, told once (the ring stays usable);
+ * @return 1 a packet; 0 none ready; -ENETDOWN the interface is down, told once (the ring stays usable), or is gone: then
+ *         nothing comes any more, even if its name comes back, and nothing but rtnetlink tells the one from the other;
  *         -EBADMSG the ring makes no sense here: what does not is skipped, the next call goes on behind it; -errno
  */
 int fancap_rx_next(struct fancap_rx *rx, struct fancap_packet *ret);

@@ -83,7 +83,7 @@ int fancap_tx_queue(struct fancap_tx *tx, uint32_t len, uint32_t offset);
  *             (MSG_DONTWAIT)
  * @return bytes accepted; -EINVAL a wrong frame stopped it (without skip_wrong; frames before it are sent, the next
  *         call goes on behind it); nothing accepted and -EAGAIN too much is on its way, -ENOBUFS the device takes no
- *         more now; -EINTR; -ENETDOWN interface down; -ENXIO interface gone for good; other -errno
+ *         more now (with qdisc_bypass also while it has no carrier: see fancap_link.carrier); -EINTR; -ENETDOWN interface down; -ENXIO interface gone for good; other -errno
  */
 int fancap_tx_send(struct fancap_tx *tx, bool wait);
 

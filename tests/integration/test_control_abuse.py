@@ -204,11 +204,11 @@ def test_clients_that_leave_are_forgotten(abused: Abuse) -> None:
 
 
 def test_one_client_too_many_is_told_so(abused: Abuse, opened: ExitStack) -> None:
-    """And when one of the others leaves, there is room again."""
+    """If something is under way for all others. And when one of them leaves, there is room again."""
     def attack(others: Others) -> None:
         connections = [opened.enter_context(dial(others.fancapd)) for _ in range(CLIENTS)]
         for connection in connections:
-            connection.sendall(call("org.varlink.service.GetInfo"))
+            connection.sendall(call("io.fancap.GetStatistics", more=True))
             assert connection.recv(65536)
         with pytest.raises(varlink.VarlinkError) as caught:
             others.ask()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import FANCAPCTL, FANCAPD, TRAFFIC, VERIFY, Link
+from harness import FANCAPCTL, FANCAPD, TRAFFIC, VERIFY, Link, run
 from machine import Machine, Service
-from trees import BASE, RUNTIME, debian_tree, install_fancap
+from trees import BASE, RUNTIME, build_fancap, debian_tree
 
 
 def pytest_configure() -> None:
@@ -45,10 +45,18 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def layer() -> Iterator[Path]:
-    """fancap as a package would install it."""
+def fancap_build() -> Iterator[Path]:
+    """fancap, built as a package would."""
     with tempfile.TemporaryDirectory(prefix="fancap-test-") as path:
-        yield install_fancap(Path(path))
+        yield build_fancap(Path(path))
+
+
+@pytest.fixture(scope="session")
+def layer(fancap_build: Path) -> Path:
+    """fancap as a package would install it: what to lay over a tree."""
+    layer = fancap_build.parent / "layer"
+    run("sh", "-c", f"umask 022 && make install DESTDIR='{layer}'", cwd=fancap_build)
+    return layer
 
 
 @pytest.fixture(scope="session")

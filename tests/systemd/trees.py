@@ -52,13 +52,12 @@ def make_tree(suite: str, packages: Sequence[str], tree: Path) -> None:
         made.rename(tree)
 
 
-def install_fancap(place: Path) -> Path:
-    """Build fancap with a distribution's paths, from what `make dist` would pack. @return what to lay over a tree"""
-    source, build, layer = place / "source", place / "build", place / "layer"
+def build_fancap(place: Path) -> Path:
+    """Build fancap with a distribution's paths, from what `make dist` would pack. @return the folder to `make install` in"""
+    source, build = place / "source", place / "build"
     run("make", "-C", BUILDDIR, "distdir", f"distdir={source}")
     build.mkdir()
     run(source / "configure", "--quiet", "--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var",
         "--runstatedir=/run", "CFLAGS=-O1 -g", cwd=build)
     run("make", f"-j{os.cpu_count()}", cwd=build)
-    run("sh", "-c", f"umask 022 && make install DESTDIR='{layer}'", cwd=build)
-    return layer
+    return build

@@ -10,6 +10,8 @@
 
 #include <event2/event.h>
 
+#include "daemon/events.h"
+#include "daemon/log.h"
 #include "daemon/statistics.h"
 #include "daemon/storage_status.h"
 
@@ -49,9 +51,10 @@ static void worker_fill(struct statistics_worker *w, unsigned interface, unsigne
 
 static struct statistics *fake_snapshot(void *arg)
 {
-	const struct fake_source *fake = arg;
+	struct fake_source *fake = arg;
 	struct statistics *stats = fake->no_snapshot ? NULL : statistics_new(2);
 
+	fake->snapshots++;
 	if (!stats)
 		return NULL;
 	stats->started_ns = STARTED_NS;
@@ -81,6 +84,57 @@ static struct statistics *fake_snapshot(void *arg)
 	}
 	statistics_sum(stats);
 	return stats;
+}
+
+static void fake_interface(void *arg, size_t interface, struct control_interface *ret)
+{
+	static const char *const folders[][2] = {{"/srv/one/eth1", "/srv/two/eth1"}, {"/srv/one/wan", "/srv/two/wan"}};
+	const struct fake_source *fake = arg;
+
+	*ret = (struct control_interface){
+		.link_type = interface ? "RAW" : "EN10MB",
+		.mtu = 1500,
+		.speed_bits = interface ? 0 : 10000000000,
+		.ring_bytes = 256 << 20,
+		.ring_blocks = 256,
+		.block_bytes = 1 << 20,
+		.block_timeout_ms = 50,
+		.stall_ns = interface ? 0 : 214748364,
+		.snaplen = 262144,
+		.filter = interface ? "" : "tcp port 443",
+		.filter_configured = interface ? NULL : "tcp",
+		.timestamps = "kernel",
+		.promiscuous = !interface,
+		.folders = folders[interface],
+		.n_folders = 2,
+	};
+	if (interface == 1 && fake->missing) {
+		ret->link_type = NULL;
+		ret->mtu = 0;
+	}
+}
+
+static void fake_worker(void *arg, size_t interface, unsigned worker, struct control_worker *ret)
+{
+	(void)arg;
+	*ret = (struct control_worker){
+		.heartbeat_ns = 12345678 * (worker + 1),
+		.has_segment = !interface || !worker,
+		.segment = {.bytes = 123456789, .packets = 250000, .start_ns = STARTED_NS + 60 * NS_PER_S},
+	};
+	snprintf(ret->segment.path, sizeof(ret->segment.path),
+		 "/srv/one/%s/2023-11-14/x-w%u.pcapng.part", interface ? "wan" : "eth1", worker);
+}
+
+static int fake_configuration(void *arg, struct control_configuration *ret)
+{
+	(void)arg;
+	*ret = (struct control_configuration){
+		.path = "/etc/fancap/fancapd.yaml",
+		.loaded_ns = STARTED_NS + 5 * NS_PER_S,
+		.yaml = strdup("interfaces:\n  - name: eth1\n  - name: wan\n"),
+	};
+	return ret->yaml ? 0 : -ENOMEM;
 }
 
 static void fake_status(void *arg, struct control_status *ret_status)
@@ -168,7 +222,9 @@ static void fake_forget(void *arg, struct control_job *job)
 struct control_source fake_source(struct fake_source *fake)
 {
 	return (struct control_source){
-		.snapshot = fake_snapshot, .status = fake_status, .reload = fake_reload, .rotate = fake_rotate,
+		.snapshot = fake_snapshot, .status = fake_status, .interface = fake_interface,
+		.worker = fake_worker, .configuration = fake_configuration, .events = fake->events, .reload = fake_reload,
+		.rotate = fake_rotate,
 		.forget = fake_forget, .arg = fake,
 	};
 }
@@ -197,6 +253,9 @@ int fake_source_serve(const char *path, struct fake_source *fake, const struct c
 	struct fancap_error err;
 	int r;
 
+	fake->events = events_open(base);
+	options.source.events = fake->events;
+	log_set_tap(events_note, fake->events);
 	event_add(terminate, NULL);
 	r = control_open(base, &options, &control, &err);
 	if (r < 0)
@@ -204,6 +263,8 @@ int fake_source_serve(const char *path, struct fake_source *fake, const struct c
 	else
 		event_base_dispatch(base);
 	control_close(control);
+	log_set_tap(NULL, NULL);
+	events_close(fake->events);
 	event_free(terminate);
 	event_base_free(base);
 	return r;

@@ -19,9 +19,11 @@ struct fake_source {
 	bool missing;	      ///< the second interface's device is
 	const char *version;  ///< NULL: "0.0.0-test"
 	const char *admin_group;
+	struct events *events; ///< the caller's; fake_source_serve() makes its own
 	enum reload_result reload_result; ///< of every reload
 	const char *reload_reasons;
 	unsigned reloads; ///< how many there were
+	unsigned snapshots; ///< how many were taken
 	struct control_job *jobs[FAKE_JOBS_MAX]; ///< rotations under way
 	size_t n_jobs;
 };

@@ -21,127 +21,16 @@
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "daemon/methods.h"
+#include "tests/unit/ctl_run.h"
 #include "tests/unit/fake_source.h"
-
-/* --- a daemon that says what it is told to -------------------------------------------------------------- */
-
-enum manner {
-	ANSWERS,
-	DRIPS,		 /* one byte at a time */
-	CLOSES,		 /* after what it has to say */
-	ANSWERS_UNASKED, /* and closes, without listening */
-	HANGS,
-	IS_BUSY, /* does not even accept */
-};
-
-struct daemon {
-	char directory[64];
-	char path[96];
-	pid_t pid;
-};
-
-static void answer(int fd, enum manner manner, const char *bytes, size_t len)
-{
-	char byte = 1;
-
-	while (manner != ANSWERS_UNASKED && byte != '\0')
-		if (recv(fd, &byte, 1, 0) != 1)
-			return;
-	if (manner == HANGS)
-		pause();
-	for (size_t n, at = 0; at < len; at += n) {
-		n = manner == DRIPS ? 1 : len - at;
-		if (send(fd, bytes + at, n, MSG_NOSIGNAL) < 0)
-			return;
-	}
-	if (manner == CLOSES || manner == ANSWERS_UNASKED)
-		close(fd);
-}
-
-static struct daemon daemon_start(enum manner manner, const char *bytes, size_t len)
-{
-	struct daemon daemon = { .directory = "/tmp/fancap-test-XXXXXX" };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	assert_non_null(mkdtemp(daemon.directory));
-	snprintf(daemon.path, sizeof(daemon.path), "%s/s", daemon.directory);
-	strcpy(address.sun_path, daemon.path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, manner == IS_BUSY ? 0 : 8), 0);
-	fflush(NULL);
-	daemon.pid = fork();
-	if (daemon.pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test must not leave us behind */
-		if (manner == IS_BUSY)
-			pause();
-		answer(accept(fd, NULL, NULL), manner, bytes, len);
-		for (;;)
-			pause();
-	}
-	close(fd);
-	return daemon;
-}
-
-static void daemon_kill(struct daemon *daemon)
-{
-	if (!daemon->pid)
-		return;
-	kill(daemon->pid, SIGKILL);
-	waitpid(daemon->pid, NULL, 0);
-	daemon->pid = 0;
-}
-
-static void daemon_stop(struct daemon *daemon)
-{
-	daemon_kill(daemon);
-	unlink(daemon->path);
-	assert_int_equal(rmdir(daemon->directory), 0);
-}
-
-/* --- fancapctl -------------------------------------------------------------------------------------------- */
-
-struct result {
-	enum ctl_exit exit;
-	char *out, *err;
-};
-
-static struct result run_at(const char *socket, bool json, const char *command, const char *argument)
-{
-	char *argv[] = { (char *)(uintptr_t)command, (char *)(uintptr_t)argument, NULL };
-	struct result result = { 0 };
-	size_t out_len, err_len;
-	struct ctl ctl = { .socket = socket, .timeout_ms = 300, .json = json };
-
-	ctl.out = open_memstream(&result.out, &out_len);
-	ctl.err = open_memstream(&result.err, &err_len);
-	result.exit = commands_run(&ctl, argument ? 2 : 1, argv);
-	fclose(ctl.out);
-	fclose(ctl.err);
-	return result;
-}
-
-static void result_free(struct result *result)
-{
-	free(result->out);
-	free(result->err);
-}
-
-static struct result run_against(enum manner manner, const char *bytes, size_t len, bool json, const char *command)
-{
-	struct daemon daemon = daemon_start(manner, bytes, len);
-	struct result result = run_at(daemon.path, json, command, NULL);
-
-	daemon_stop(&daemon);
-	return result;
-}
 
 static struct method_reply kept_reply;
 
-static void keep_reply(struct method_wait *wait, const struct method_reply *reply)
+static bool keep_reply(struct method_wait *wait, const struct method_reply *reply)
 {
 	(void)wait;
 	kept_reply = *reply;
+	return reply->continues;
 }
 
 /* What a real daemon would answer to a method, but at a time that is always the same. */
@@ -256,7 +145,7 @@ static void version_is_printed(void **state)
 	assert_prints("io.fancap.GetStatus", "version", false,
 		      "fancapctl " PACKAGE_VERSION "\nfancapd 0.0.0-test\n");
 	assert_prints("io.fancap.GetStatus", "version", true,
-		      "{\n  \"fancapctl\": {\n    \"version\": \"" PACKAGE_VERSION "\",\n    \"features\": \"" FANCAP_FEATURES
+		      "{\n  \"format\": 1,\n  \"fancapctl\": {\n    \"version\": \"" PACKAGE_VERSION "\",\n    \"features\": \"" FANCAP_FEATURES
 		      "\"\n  },\n  \"fancapd\": {\n    \"version\": \"0.0.0-test\",\n    \"state\": \"running\",\n"
 		      "    \"pid\": 4321\n  }\n}\n");
 }
@@ -265,12 +154,12 @@ static void acting_says_what_was_done(void **state)
 {
 	(void)state;
 	assert_prints("io.fancap.Rotate", "rotate", false, "2 workers have finished the open files\n");
-	assert_prints("io.fancap.Rotate", "rotate", true, "{\n  \"workers\": 2\n}\n");
+	assert_prints("io.fancap.Rotate", "rotate", true, "{\n  \"format\": 1,\n  \"workers\": 2\n}\n");
 	assert_prints("io.fancap.Reload", "reload", false, "the configuration has been reloaded\n");
-	assert_prints("io.fancap.Reload", "reload", true, "{}\n");
+	assert_prints("io.fancap.Reload", "reload", true, "{\n  \"format\": 1\n}\n");
 }
 
-/* --json of status and statistics is what the daemon sent. */
+/* --json of status and statistics is what the daemon sent, and the version of the format. */
 static void json_is_passed_through(void **state)
 {
 	static const char *const rows[][2] = { { "io.fancap.GetStatus", "status" },
@@ -284,6 +173,8 @@ static void json_is_passed_through(void **state)
 		json_t *sent = json_loads(bytes, 0, NULL), *got = json_loads(result.out, 0, NULL);
 
 		assert_int_equal(result.exit, CTL_OK);
+		assert_int_equal(json_integer_value(json_object_get(got, "format")), 1);
+		assert_int_equal(json_object_del(got, "format"), 0);
 		assert_true(json_equal(json_object_get(sent, "parameters"), got));
 		json_decref(sent);
 		json_decref(got);
@@ -316,18 +207,11 @@ static void json_arrays_are_arrays_when_empty(void **state)
 	struct result result = run_against(ANSWERS, bytes, sizeof(bytes), true, "workers");
 
 	(void)state;
-	assert_string_equal(result.out, "{\n  \"workers\": []\n}\n");
+	assert_string_equal(result.out, "{\n  \"format\": 1,\n  \"workers\": []\n}\n");
 	result_free(&result);
 }
 
 /* --- what does not work ------------------------------------------------------------------------------------ */
-
-static void assert_fails(struct result result, enum ctl_exit expected, const char *part)
-{
-	if (result.exit != expected || !strstr(result.err, part) || *result.out)
-		fail_msg("exit code %d: %s%s", result.exit, result.err, result.out);
-	result_free(&result);
-}
 
 static void absent_daemon_is_told_by_exit_code(void **state)
 {
@@ -537,7 +421,8 @@ static void every_command_has_help(void **state)
 		assert_non_null(strstr(result.out, command->help));
 		for (const struct option_row *row = command->options; row && row->name; row++)
 			assert_non_null(strstr(result.out, row->help));
-		assert_non_null(strstr(result.out, "--timeout SECONDS"));
+		assert_non_null(strstr(result.out, "--json"));
+		assert_int_equal(strstr(result.out, "--timeout SECONDS") != NULL, !command->local);
 		assert_int_equal(strstr(result.out, "--interface NAME") != NULL, command->interface != INTERFACE_NONE);
 		result_free(&result);
 	}

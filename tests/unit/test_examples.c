@@ -140,6 +140,18 @@ static void transmit_sends_what_it_says(void **state)
 	assert_string_equal(example_end(example_start("transmit --count 0 ex0"), 0), "sent 0, wrong 0, not sent 0\n");
 }
 
+/* A queue for two packets: the device says again and again that it takes no more. */
+static void transmit_waits_for_a_full_queue(void **state)
+{
+	unsigned long before = arrived("ex1");
+
+	(void)state;
+	run("tc qdisc replace dev ex0 root tbf rate 8mbit burst 2kb limit 200");
+	assert_string_equal(example_end(example_start("transmit --count 1000 ex0"), 0), "sent 1000, wrong 0, not sent 0\n");
+	run("tc qdisc del dev ex0 root");
+	assert_int_equal(arrived("ex1") - before, 1000);
+}
+
 static void transmit_says_what_is_wrong(void **state)
 {
 	(void)state;
@@ -199,6 +211,7 @@ int main(void)
 		cmocka_unit_test(receive_prints_cooked_packets),
 		cmocka_unit_test(receive_says_what_is_wrong),
 		cmocka_unit_test(transmit_sends_what_it_says),
+		cmocka_unit_test(transmit_waits_for_a_full_queue),
 		cmocka_unit_test(transmit_says_what_is_wrong),
 		cmocka_unit_test(fanout_shares_packets_among_members),
 		cmocka_unit_test(fanout_says_what_is_wrong),

@@ -43,6 +43,7 @@ static void knows_loopback(void **state)
 	(void)state;
 	assert_int_equal(link.ifindex, 1);
 	assert_true(link.up);
+	assert_true(link.carrier);
 	assert_int_equal(link.mtu, 65536);
 	assert_int_equal(link.linktype, FANCAP_LINKTYPE_ETHERNET);
 	assert_int_equal(link.reserve_bytes, 2);
@@ -66,6 +67,11 @@ static void knows_ethernet_up_and_down(void **state)
 	assert_int_equal(query("lo").speed_mbit, 0);
 	run("ip link set lk0 up");
 	assert_true(query("lk0").up);
+	assert_false(query("lk0").carrier);
+	run("ip link set lk1 up");
+	assert_true(query("lk0").carrier);
+	run("ip link set lk0 down");
+	assert_false(query("lk0").carrier);
 	link_delete("lk0");
 	assert_int_equal(fd_count(), fds);
 }
@@ -94,6 +100,9 @@ static void knows_a_tunnel_without_link_layer(void **state)
 	if (fd < 0)
 		return;
 	link = query("lktun");
+	assert_false(link.carrier);
+	run("ip link set lktun up");
+	assert_true(query("lktun").carrier);
 	assert_int_equal(link.linktype, FANCAP_LINKTYPE_RAW);
 	assert_int_equal(link.type, FANCAP_RAW);
 	assert_int_equal(link.reserve_bytes, 0);

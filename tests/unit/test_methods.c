@@ -10,6 +10,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <event2/event.h>
+
+#include "daemon/events.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/methods.h"
@@ -499,6 +502,342 @@ static void wrong_parameters_are_named(void **state)
 		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "upgrade");
 }
 
+static void interfaces_are_listed(void **state)
+{
+	struct fake_source fake = { .n_workers = 2, .missing = true };
+	struct method_reply reply = call_with(&fake, "{\"method\":\"io.fancap.ListInterfaces\"}");
+	json_t *interfaces = json_object_get(reply.parameters, "interfaces"), *eth1, *wan;
+
+	(void)state;
+	assert_null(reply.error);
+	check_against_idl(varlink_io_fancap, "method", "ListInterfaces", reply.parameters);
+	assert_int_equal(json_array_size(interfaces), 2);
+	eth1 = json_array_get(interfaces, 0);
+	wan = json_array_get(interfaces, 1);
+	assert_string_equal(json_string_value(json_object_get(eth1, "interface")), "eth1");
+	assert_string_equal(json_string_value(json_object_get(eth1, "device")), "lan0");
+	assert_string_equal(json_string_value(json_object_get(eth1, "link_type")), "EN10MB");
+	assert_int_equal(number(eth1, "mtu"), 1500);
+	assert_int_equal(number(eth1, "speed_bits"), 10000000000);
+	assert_int_equal(number(eth1, "ring_bytes"), 256 << 20);
+	assert_int_equal(number(eth1, "workers"), 2);
+	assert_int_equal(number(eth1, "workers_running"), 2);
+	assert_string_equal(json_string_value(json_object_get(eth1, "filter")), "tcp port 443");
+	assert_string_equal(json_string_value(json_object_get(eth1, "filter_configured")), "tcp");
+	assert_true(json_is_true(json_object_get(eth1, "promiscuous")));
+	assert_string_equal(json_string_value(json_array_get(json_object_get(eth1, "folders"), 1)), "/srv/two/eth1");
+	assert_string_equal(json_string_value(json_object_get(wan, "state")), "missing");
+	assert_int_equal(number(wan, "workers_running"), 1);
+	assert_true(json_is_null(json_object_get(wan, "link_type")));
+	assert_true(json_is_null(json_object_get(wan, "mtu")));
+	assert_true(json_is_null(json_object_get(wan, "speed_bits")));
+	assert_true(json_is_null(json_object_get(wan, "stall_ns")));
+	assert_true(json_is_null(json_object_get(wan, "filter")));
+	json_decref(reply.parameters);
+}
+
+static void workers_are_listed(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.ListWorkers\"}");
+	json_t *workers = json_object_get(reply.parameters, "workers"), *first, *last;
+
+	(void)state;
+	check_against_idl(varlink_io_fancap, "method", "ListWorkers", reply.parameters);
+	assert_int_equal(json_array_size(workers), 4);
+	first = json_array_get(workers, 0);
+	last = json_array_get(workers, 3);
+	assert_string_equal(json_string_value(json_object_get(first, "interface")), "eth1");
+	assert_int_equal(number(first, "worker"), 0);
+	assert_int_equal(number(first, "pid"), 1000);
+	assert_int_equal(number(first, "heartbeat_ns"), 12345678);
+	assert_string_equal(json_string_value(json_object_get(first, "segment")),
+			    "/srv/one/eth1/2023-11-14/x-w0.pcapng.part");
+	assert_int_equal(number(first, "segment_bytes"), 123456789);
+	assert_int_equal(number(first, "segment_packets"), 250000);
+	assert_int_equal(number(first, "segment_start_ns"), 1700000060000000000);
+	assert_string_equal(json_string_value(json_object_get(last, "interface")), "wan");
+	assert_string_equal(json_string_value(json_object_get(last, "state")), "restarting");
+	assert_int_equal(number(last, "restarts"), 3);
+	assert_true(json_is_null(json_object_get(last, "heartbeat_ns")));
+	assert_true(json_is_null(json_object_get(last, "segment")));
+	assert_int_equal(number(last, "segment_bytes"), 0);
+	assert_true(json_is_null(json_object_get(last, "segment_start_ns")));
+	json_decref(reply.parameters);
+
+	reply = call("{\"method\":\"io.fancap.ListWorkers\",\"parameters\":{\"interface\":\"wan\"}}");
+	assert_int_equal(json_array_size(json_object_get(reply.parameters, "workers")), 2);
+	json_decref(reply.parameters);
+	assert_error("{\"method\":\"io.fancap.ListWorkers\",\"parameters\":{\"interface\":\"eth9\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+}
+
+static void configuration_is_told_as_it_was_read(void **state)
+{
+	struct method_reply reply = call("{\"method\":\"io.fancap.GetConfiguration\"}");
+
+	(void)state;
+	check_against_idl(varlink_io_fancap, "method", "GetConfiguration", reply.parameters);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "path")), "/etc/fancap/fancapd.yaml");
+	assert_int_equal(number(reply.parameters, "loaded_ns"), 1700000005000000000);
+	assert_non_null(strstr(json_string_value(json_object_get(reply.parameters, "yaml")), "- name: wan"));
+	json_decref(reply.parameters);
+}
+
+/* --- streams --------------------------------------------------------------------------------------------- */
+
+/** Somebody who takes answers, or does not, or goes away at the last he takes. */
+struct taker {
+	struct method_wait wait;
+	const char *method;
+	unsigned taken;
+	unsigned leaves_at; /* so many; 0: never */
+	bool busy;
+	bool ended; /* the last was the last */
+	const char *error;
+	json_int_t number; /* of the last event */
+	char text[64];
+};
+
+static const char *text_of(json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "-";
+}
+
+static bool taker_answer(struct method_wait *wait, const struct method_reply *reply)
+{
+	struct taker *taker = (struct taker *)wait;
+
+	assert_non_null(reply->parameters);
+	if (!reply->error)
+		check_against_idl(varlink_io_fancap, "method", taker->method, reply->parameters);
+	taker->number = json_integer_value(json_object_get(reply->parameters, "number"));
+	snprintf(taker->text, sizeof(taker->text), "%s %s %s %s",
+		 text_of(reply->parameters, "kind"), text_of(reply->parameters, "priority"),
+		 text_of(reply->parameters, "interface"), text_of(reply->parameters, "text"));
+	json_decref(reply->parameters);
+	taker->error = reply->error;
+	taker->ended = !reply->continues;
+	if (++taker->taken != taker->leaves_at)
+		return reply->continues;
+	methods_forget(wait->source, wait);
+	return false;
+}
+
+static bool taker_takes(const struct method_wait *wait)
+{
+	return !((const struct taker *)wait)->busy;
+}
+
+static struct taker taker_new(struct event_base *base, const char *method)
+{
+	return (struct taker){ .wait = { .base = base, .answer = taker_answer, .takes = taker_takes },
+			       .method = method };
+}
+
+static void stream_ask(struct control_source *source, struct taker *taker, const char *text)
+{
+	struct method_reply reply;
+	struct varlink_call call;
+
+	assert_int_equal(varlink_call_parse(text, strlen(text), &call), VARLINK_OK);
+	assert_false(methods_call(source, &reader, &call, &taker->wait, &reply));
+	varlink_call_done(&call);
+}
+
+#define STREAM \
+	"{\"method\":\"io.fancap.GetStatistics\",\"more\":true,\"parameters\":" \
+	"{\"interval_ms\":100,\"interface\":\"wan\"}}"
+
+static void statistics_may_be_a_stream(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct control_source source = fake_source(&fake);
+	struct event_base *base = event_base_new();
+	struct taker taker = taker_new(base, "GetStatistics");
+
+	(void)state;
+	stream_ask(&source, &taker, STREAM);
+	assert_int_equal(taker.taken, 0);
+	while (taker.taken < 3)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_false(taker.ended);
+
+	/* Who does not keep up gets none, and none is made for him. */
+	taker.busy = true;
+	fake.snapshots = 0;
+	for (int i = 0; i < 3; i++)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(taker.taken, 3);
+	assert_int_equal(fake.snapshots, 0);
+	taker.busy = false;
+	event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(taker.taken, 4);
+
+	/* Who goes is forgotten: nothing is left to wait for. */
+	taker.leaves_at = 5;
+	assert_int_equal(event_base_dispatch(base), 1);
+	assert_int_equal(taker.taken, 5);
+	event_base_free(base);
+}
+
+static void stream_ends_when_there_is_nothing_to_tell(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct control_source source = fake_source(&fake);
+	struct event_base *base = event_base_new();
+	struct taker taker = taker_new(base, "GetStatistics");
+
+	(void)state;
+	stream_ask(&source, &taker, STREAM);
+	fake.no_snapshot = true;
+	assert_int_equal(event_base_dispatch(base), 1);
+	assert_int_equal(taker.taken, 1);
+	assert_true(taker.ended);
+	assert_string_equal(taker.error, FANCAP_ERROR_UNAVAILABLE);
+	event_base_free(base);
+}
+
+/* --- events ------------------------------------------------------------------------------------------- */
+
+struct happening {
+	struct fake_source fake;
+	struct control_source source;
+	struct event_base *base;
+};
+
+static void happening_init(struct happening *h)
+{
+	*h = (struct happening){ .base = event_base_new() };
+	h->fake.events = events_open(h->base);
+	h->source = fake_source(&h->fake);
+	log_set_level(LOG_ERR);
+	log_set_tap(events_note, h->fake.events);
+}
+
+static void happening_done(struct happening *h)
+{
+	log_set_tap(NULL, NULL);
+	log_set_level(LOG_INFO);
+	events_close(h->fake.events);
+	event_base_free(h->base);
+}
+
+static void happen(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		log_printf(LOG_DEBUG, MESSAGE_FILE_COMPLETE, &(struct log_context){ "eth1", 3 }, "file %u", i);
+}
+
+static void loop(struct happening *h)
+{
+	event_base_loop(h->base, EVLOOP_NONBLOCK);
+}
+
+/* All that has an id, whether it is urgent enough for the log or not. */
+static void events_are_told_as_they_happen(void **state)
+{
+	struct happening h;
+	struct taker taker;
+
+	(void)state;
+	happening_init(&h);
+	taker = taker_new(h.base, "Events");
+	happen(1);
+	stream_ask(&h.source, &taker, "{\"method\":\"io.fancap.Events\",\"more\":true}");
+	loop(&h);
+	assert_int_equal(taker.taken, 0); /* it was before */
+	log_printf(LOG_WARNING, MESSAGE_LINK_DOWN, &(struct log_context){ "wan", -1 }, "link down");
+	log_printf(LOG_WARNING, NULL, NULL, "of no importance");
+	assert_int_equal(taker.taken, 0); /* who logs is not kept waiting */
+	loop(&h);
+	assert_int_equal(taker.taken, 1);
+	assert_int_equal(taker.number, 2);
+	assert_string_equal(taker.text, "link warning wan link down");
+	happen(1);
+	loop(&h);
+	assert_string_equal(taker.text, "rotation info eth1 file 0");
+	log_printf(LOG_CRIT, "0123456789abcdef0123456789abcdef", NULL, "unheard of");
+	loop(&h);
+	assert_string_equal(taker.text, "other error - unheard of");
+	assert_int_equal(taker.taken, 3);
+	methods_forget(&h.source, &taker.wait);
+	happen(1);
+	loop(&h);
+	assert_int_equal(taker.taken, 3);
+	happening_done(&h);
+}
+
+static void events_of_before_are_told_if_asked_for(void **state)
+{
+	struct taker five, all;
+	struct happening h;
+
+	(void)state;
+	happening_init(&h);
+	five = taker_new(h.base, "Events");
+	all = taker_new(h.base, "Events");
+	happen(3);
+	stream_ask(&h.source, &all, "{\"method\":\"io.fancap.Events\",\"more\":true,\"parameters\":{\"backlog\":256}}");
+	loop(&h);
+	assert_int_equal(all.taken, 3);
+	happen(300);
+	stream_ask(&h.source, &five, "{\"method\":\"io.fancap.Events\",\"more\":true,\"parameters\":{\"backlog\":5}}");
+	loop(&h);
+	assert_int_equal(five.taken, 5);
+	assert_int_equal(five.number, 303);
+	assert_int_equal(all.taken, 3 + 256); /* the others were forgotten before he came to them */
+	assert_int_equal(all.number, 303);
+	methods_forget(&h.source, &five.wait);
+	methods_forget(&h.source, &all.wait);
+	happening_done(&h);
+}
+
+/* What there is no room for is kept where it is remembered, and told when there is. */
+static void who_reads_events_slowly_gets_them_later(void **state)
+{
+	struct happening h;
+	struct taker taker;
+
+	(void)state;
+	happening_init(&h);
+	taker = taker_new(h.base, "Events");
+	taker.busy = true;
+	stream_ask(&h.source, &taker, "{\"method\":\"io.fancap.Events\",\"more\":true}");
+	happen(200);
+	loop(&h);
+	assert_int_equal(taker.taken, 0);
+	taker.busy = false;
+	methods_room(&taker.wait);
+	assert_int_equal(taker.taken, 200);
+	happen(2);
+	taker.leaves_at = 201; /* in the middle of two */
+	loop(&h);
+	assert_int_equal(taker.number, 201);
+	happening_done(&h);
+}
+
+static void events_need_more(void **state)
+{
+	(void)state;
+	assert_error("{\"method\":\"io.fancap.Events\",\"parameters\":{\"backlog\":257}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "backlog");
+	assert_error("{\"method\":\"io.fancap.Events\",\"parameters\":{\"backlog\":-1}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "backlog");
+}
+
+static void stream_that_cannot_be_is_refused(void **state)
+{
+	(void)state;
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"more\":true,\"parameters\":{\"interval_ms\":99}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interval_ms");
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"more\":true,\"parameters\":{\"interval_ms\":3600001}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interval_ms");
+	assert_error("{\"method\":\"io.fancap.GetStatistics\",\"more\":true,\"parameters\":{\"interface\":\"eth9\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+}
+
 /* --- acting -------------------------------------------------------------------------------------------- */
 
 /* All but those that get something, as the description promises. */
@@ -516,8 +855,10 @@ static void who_may_only_read_is_refused_all_that_acts(void **state)
 		snprintf(name, sizeof(name), "io.fancap.%.*s", (int)strcspn(at + 8, " ("), at + 8);
 		snprintf(text, sizeof(text), "{\"method\":\"%s\"}", name);
 		assert_true(call_as(&fake, &reader, text, &wait, &reply));
-		if (!strncmp(name, "io.fancap.Get", 13)) {
+		if (!strncmp(name, "io.fancap.Get", 13) || !strncmp(name, "io.fancap.List", 14)) {
 			assert_null(reply.error);
+		} else if (!strcmp(name, "io.fancap.Events")) {
+			assert_string_equal(reply.error, VARLINK_ERROR_EXPECTED_MORE);
 		} else {
 			assert_string_equal(reply.error, FANCAP_ERROR_PERMISSION_DENIED);
 			assert_string_equal(json_string_value(json_object_get(reply.parameters, "method")), name);
@@ -571,10 +912,11 @@ static void reload_answers_how_it_went(void **state)
 
 static struct method_reply later;
 
-static void on_answer(struct method_wait *wait, const struct method_reply *reply)
+static bool on_answer(struct method_wait *wait, const struct method_reply *reply)
 {
 	(void)wait;
 	later = *reply;
+	return later.continues;
 }
 
 static void rotate_answers_when_it_is_over(void **state)
@@ -674,6 +1016,16 @@ int main(void)
 		cmocka_unit_test(missing_interface_has_no_device),
 		cmocka_unit_test(statistics_of_one_interface),
 		cmocka_unit_test(arrays_are_arrays_when_empty),
+		cmocka_unit_test(interfaces_are_listed),
+		cmocka_unit_test(workers_are_listed),
+		cmocka_unit_test(configuration_is_told_as_it_was_read),
+		cmocka_unit_test(statistics_may_be_a_stream),
+		cmocka_unit_test(stream_ends_when_there_is_nothing_to_tell),
+		cmocka_unit_test(stream_that_cannot_be_is_refused),
+		cmocka_unit_test(events_are_told_as_they_happen),
+		cmocka_unit_test(events_of_before_are_told_if_asked_for),
+		cmocka_unit_test(who_reads_events_slowly_gets_them_later),
+		cmocka_unit_test(events_need_more),
 		cmocka_unit_test(service_describes_itself),
 		cmocka_unit_test(wrong_calls_get_typed_errors),
 		cmocka_unit_test(wrong_parameters_are_named),

@@ -60,12 +60,15 @@ static const struct {
 } refused[] = {
 	{{"fancap-replay", NULL}, "at least one FILE and the IFACE"},
 	{{"fancap-replay", "a.pcap", NULL}, "at least one FILE and the IFACE"},
-	{{"fancap-replay", "--loop", "-1", "a", "b", NULL}, "--loop wants a number, 0: until stopped, not '-1'"},
+	{{"fancap-replay", "--loop", "-1", "a", "b", NULL},
+	 "--loop wants a number from 0 (until stopped) to 18446744073709551615, not '-1'"},
 	{{"fancap-replay", "--loop", "1x", "a", "b", NULL}, "not '1x'"},
 	{{"fancap-replay", "--threads", "0", "a", "b", NULL}, "--threads wants a number from 1 to 256, not '0'"},
 	{{"fancap-replay", "--threads", "257", "a", "b", NULL}, "not '257'"},
 	{{"fancap-replay", "--threads", "2", "a", "b", NULL}, "--threads goes with --preload and --speed top"},
-	{{"fancap-replay", "--loop", "18446744073709551616", "a", "b", NULL}, "--loop"},
+	{{"fancap-replay", "--loop", "18446744073709551616", "a", "b", NULL},
+	 "to 18446744073709551615, not '18446744073709551616'"},
+	{{"fancap-replay", "-", "a", "-", "b", NULL}, "standard input (-) can be one of the files only once"},
 	{{"fancap-replay", "--speed", "warp", "a", "b", NULL}, "speed 'warp': allowed are"},
 	{{"fancap-replay", "--nonsense", "a", "b", NULL}, ""},
 };

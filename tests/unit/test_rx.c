@@ -420,6 +420,29 @@ static void opens_on_a_link_that_is_down(void **state)
 	capture_close(&c);
 }
 
+/* To the socket that is as if it were down. But another one of the same name is not the one it is bound to. */
+static void a_link_that_is_gone_is_down_for_good(void **state)
+{
+	struct fancap_rx_params params = params_of(state);
+	struct fancap_packet packet;
+	struct capture c;
+
+	veth_add("rxg0", "rxg1");
+	params.interface = "rxg1";
+	params.ifindex = ifindex_of("rxg1");
+	capture_open(&c, &params);
+	link_delete("rxg1");
+	assert_int_equal(fancap_rx_next(c.rx, &packet), -ENETDOWN);
+	assert_int_equal(fancap_rx_next(c.rx, &packet), 0);
+	veth_add("rxg0", "rxg1");
+	close(c.sender);
+	c.sender = sender_open("rxg0");
+	send_frames(&c, 3, 60);
+	expect_nothing(&c);
+	capture_close(&c);
+	link_delete("rxg1");
+}
+
 static void receives_from_every_interface(void **state)
 {
 	struct fancap_rx_params params = params_of(state);
@@ -767,6 +790,7 @@ int main(void)
 		FOR_ALL(done_hands_the_packet_back),
 		FOR_ALL(tells_once_that_the_link_is_down),
 		FOR_ALL(opens_on_a_link_that_is_down),
+		FOR_ALL(a_link_that_is_gone_is_down_for_good),
 		FOR_ALL(receives_from_every_interface),
 		FOR_ALL(takes_a_filter_from_the_first_packet_on),
 		FOR_ALL(names_the_step_that_failed),

@@ -107,6 +107,28 @@ static void without_carrier_packets_count_as_sent(void **state)
 	tx_pair_close(&pair);
 }
 
+/* Past the queueing discipline there is nobody to take and drop them. */
+static void without_carrier_a_bypass_takes_nothing(void **state)
+{
+	struct fancap_tx_params params = tx_params(tx_version(state), PACKETS);
+	struct tx_pair pair;
+
+	params.qdisc_bypass = true;
+	tx_pair_open(&pair, &params);
+	run("ip link set " TX_TO " down");
+	queue_all(&pair);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(fancap_tx_send(pair.tx, i % 2), -ENOBUFS);
+	assert_int_equal(tx_reap(&pair), 0);
+	run("ip link set " TX_TO " up");
+	link_await_up(TX_FROM);
+	link_await_up(TX_TO);
+	(void)recv(pair.receiver, &(char){0}, 1, 0); /* ENETDOWN from going down */
+	assert_int_equal(fancap_tx_send(pair.tx, true), ALL_BYTES);
+	expect_all(&pair);
+	tx_pair_close(&pair);
+}
+
 static void link_that_is_gone_is_gone_for_good(void **state)
 {
 	struct fancap_tx_params params = tx_params(tx_version(state), PACKETS);
@@ -280,6 +302,7 @@ int main(void)
 		EACH_VERSION(keeps_packets_while_the_link_is_down),
 		EACH_VERSION(opens_on_a_link_that_is_down),
 		EACH_VERSION(without_carrier_packets_count_as_sent),
+		EACH_VERSION(without_carrier_a_bypass_takes_nothing),
 		EACH_VERSION(link_that_is_gone_is_gone_for_good),
 		EACH_VERSION(waiting_lasts_until_all_has_left),
 		EACH_VERSION(not_waiting_leaves_fates_open),
