@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Makes a C string of a Varlink interface description: awk -v name=NAME -f embed.awk FILE > FILE.c
+# Makes a C string of a text (a Varlink interface description, a page): awk -v name=NAME -f embed.awk FILE > FILE.c
 BEGIN {
-	printf "/* Made from doc/ by varlink/embed.awk. */\n"
+	printf "/* Made by varlink/embed.awk. */\n"
 	printf "extern const char %s[];\nconst char %s[] =", name, name
 }
 {
