@@ -92,6 +92,13 @@ static void flush(struct worker *w)
 	release_done(w);
 }
 
+/* The kernel needs room; and nobody waits long for what he has recorded: a new worker's first block is written at once. */
+static bool is_flush_due(const struct worker *w)
+{
+	return w->ring.next - w->released >= w->ring.blocks / HELD_MAX_PART ||
+	       clock_monotonic_ns() - w->flushed_ns >= FLUSH_NS;
+}
+
 /* Write what is there, but not for every block of a busy link: it will make larger writes soon. */
 static void flush_soon(struct worker *w)
 {
@@ -149,7 +156,7 @@ static bool record_one(struct worker *w)
 	recorder_block(w->recorder, block, w->ring.block_bytes);
 	ledger_set_attempt(w->params->ledger, LEDGER_NO_BLOCK);
 	release_done(w);
-	if (w->ring.next - w->released >= w->ring.blocks / HELD_MAX_PART && recorder_unwritten(w->recorder) > 0)
+	if (recorder_unwritten(w->recorder) > 0 && is_flush_due(w))
 		flush(w);
 	return true;
 }
