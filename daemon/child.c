@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <stddef.h>
 #include <sys/wait.h>
 
+#include "daemon/capture.h"
 #include "daemon/child.h"
 #include "daemon/clock.h"
 #include "daemon/messages.h"
@@ -24,27 +28,28 @@ static struct child *child_of(struct process *process)
 static int run_worker(struct process *process, int channel_fd)
 {
 	const struct child *child = child_of(process);
-	const struct capture *capture = child->capture;
+	const struct ring_set *set = child->set;
+	const struct set_ring *ring = &set->rings[child->worker];
 	const struct worker_params params = {
 		.recorder = {
-			.folders = (const char *const *)capture->folders,
-			.n_folders = (unsigned)capture->n_folders,
-			.interface = capture->config->name,
+			.folders = (const char *const *)set->capture->folders,
+			.n_folders = (unsigned)set->capture->n_folders,
+			.interface = set->interface,
 			.worker = child->worker,
-			.linktype = (uint16_t)capture->link.linktype,
-			.settle_ns = 2000000u * (uint64_t)capture->geometry.req.tp_retire_blk_tov,
+			.linktype = (uint16_t)set->link.linktype,
+			.settle_ns = 2000000u * (uint64_t)set->geometry.req.tp_retire_blk_tov,
 			.retry_ns = RETRY_WRITE_NS,
 			.mailbox_fd = child->owner->mailbox_fd,
 			.log = process->about,
 		},
-		.settings = capture->settings,
-		.geometry = capture->geometry,
-		.ledger = capture->rings[child->worker].ledger,
-		.ledger_fd = capture->rings[child->worker].ledger_fd,
-		.ring_fd = capture->group.fds[child->worker],
+		.settings = set->settings,
+		.geometry = set->geometry,
+		.ledger = ring->ledger,
+		.ledger_fd = ring->ledger_fd,
+		.ring_fd = set->group.fds[child->worker],
 		.channel_fd = channel_fd,
-		.cpu = capture->config->n_cpus > 0 ? (int)capture->config->cpus[child->worker] : -1,
-		.hardware_timestamps = capture->hardware_timestamps,
+		.cpu = ring->cpu,
+		.hardware_timestamps = set->hardware_timestamps,
 	};
 
 	return worker_run(&params);
@@ -55,7 +60,7 @@ static uint64_t position(const struct child *child)
 {
 	struct ledger_commit commit;
 
-	ledger_read(child->capture->rings[child->worker].ledger, &commit);
+	ledger_read(child->set->rings[child->worker].ledger, &commit);
 	return commit.block;
 }
 
@@ -93,19 +98,17 @@ static const struct process_type worker_type = {
 	.message = on_message,
 };
 
-int child_init(struct child *child, const struct child_owner *owner, struct capture *capture,
-	       unsigned worker)
+int child_init(struct child *child, const struct child_owner *owner, struct ring_set *set, unsigned worker)
 {
 	int r;
 
 	*child = (struct child){
 		.owner = owner,
-		.capture = capture,
+		.set = set,
 		.worker = worker,
-		.restarts_before = capture_has_rings(capture) ? ledger_restarts(capture->rings[worker].ledger) : 0,
+		.restarts_before = ledger_restarts(set->rings[worker].ledger),
 	};
-	r = process_init(&child->process, &worker_type, owner->base,
-			 &(struct log_context){capture->config->name, (int)worker});
+	r = process_init(&child->process, &worker_type, owner->base, &(struct log_context){set->interface, (int)worker});
 	child->process.finished = true; /* until it is started */
 	return r;
 }
@@ -118,7 +121,7 @@ void child_reaped(struct child *child, int status)
 		process_proved(&child->process);
 	/* Somebody's SIGKILL is not the block's fault. */
 	if (!child->process.finished && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
-		ledger_note_crash(child->capture->rings[child->worker].ledger);
+		ledger_note_crash(child->set->rings[child->worker].ledger);
 }
 
 bool child_check(struct child *child)
@@ -127,10 +130,10 @@ bool child_check(struct child *child)
 	uint64_t now = clock_monotonic_ns(), since = process->started_ns, limit = START_MAX_NS;
 
 	/* When everything stops, who is late is killed in the end; who drains the rings of a device that has gone is not. */
-	if (process->pid == 0 || (process->ordered && !child->capture->gone))
+	if (process->pid == 0 || (process->ordered && !child->set->gone))
 		return true;
 	if (process->ready) {
-		uint64_t beat = ledger_heartbeat_ns(child->capture->rings[child->worker].ledger);
+		uint64_t beat = ledger_heartbeat_ns(child->set->rings[child->worker].ledger);
 
 		since = beat > since ? beat : since;
 		limit = SILENT_MAX_NS;
@@ -149,13 +152,79 @@ void child_stop(struct child *child, uint64_t packets)
 
 void child_configure(struct child *child)
 {
-	child->process.about.interface = child->capture->config->name; /* the old configuration is gone */
 	process_send(&child->process, &(struct channel_message){.type = CHANNEL_CONFIGURE,
-								.settings = child->capture->settings});
+								.settings = child->set->settings});
 }
 
 void child_rotate(struct child *child, uint64_t rotation)
 {
 	child->rotation_told = rotation;
 	process_send(&child->process, &(struct channel_message){.type = CHANNEL_ROTATE, .rotation = rotation});
+}
+
+/* --- those of a set ---------------------------------------------------------------------------------------------------- */
+
+int children_open(struct ring_set *set, const struct child_owner *owner)
+{
+	int r = 0;
+
+	set->children = calloc(set->n, sizeof(*set->children));
+	if (set->children == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; r == 0 && i < set->n; i++)
+		r = child_init(&set->children[i], owner, set, i);
+	if (r < 0)
+		children_close(set);
+	return r;
+}
+
+void children_close(struct ring_set *set)
+{
+	for (unsigned i = 0; set->children != NULL && i < set->n; i++) {
+		if (set->children[i].process.type != NULL)
+			process_done(&set->children[i].process);
+	}
+	free(set->children);
+	set->children = NULL;
+}
+
+bool children_are_finished(const struct ring_set *set)
+{
+	for (unsigned i = 0; set->children != NULL && i < set->n; i++) {
+		if (!set->children[i].process.finished)
+			return false;
+	}
+	return true;
+}
+
+void children_start(struct ring_set *set)
+{
+	for (unsigned i = 0; set->children != NULL && i < set->n; i++) {
+		struct process *process = &set->children[i].process;
+		int r = process->finished ? process_start(process) : 0;
+
+		if (r < 0) {
+			log_printf(LOG_ERR, NULL, &process->about, "cannot be started: %s", strerror(-r));
+			process_restart_later(process);
+		}
+	}
+}
+
+void child_drain(struct child *child)
+{
+	if (child->process.finished)
+		return;
+	ring_set_read_kernel(child->set, child->worker);
+	child_stop(child, ring_set_delivered(child->set, child->worker));
+}
+
+void children_drain(struct ring_set *set)
+{
+	for (unsigned i = 0; set->children != NULL && i < set->n; i++) {
+		struct process *process = &set->children[i].process;
+
+		process_hurry(process);
+		if (process->ready)
+			child_drain(&set->children[i]);
+	}
 }

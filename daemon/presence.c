@@ -10,13 +10,17 @@
 struct presence {
 	struct presence_owner owner;
 	struct links *links;
-	struct capture *captures;
-	size_t n;
+	struct captures *captures; /* NULL: nothing is to be done */
 };
+
+static struct capture *first(const struct presence *presence)
+{
+	return presence->captures != NULL ? presence->captures->first : NULL;
+}
 
 static struct log_context context(const struct capture *capture)
 {
-	return (struct log_context){capture->config->name, -1};
+	return (struct log_context){capture->name, -1};
 }
 
 /* --- what becomes of a device -------------------------------------------------------------------------------------- */
@@ -74,9 +78,9 @@ static void detach(struct presence *presence, struct capture *capture)
 /* The sockets know best: an index may be given to another device, and a message may be lost. */
 static void detach_lost(struct presence *presence)
 {
-	for (size_t i = 0; i < presence->n; i++) {
-		if (capture_is_lost(&presence->captures[i]))
-			detach(presence, &presence->captures[i]);
+	for (struct capture *capture = first(presence); capture != NULL; capture = capture->next) {
+		if (capture_is_lost(capture))
+			detach(presence, capture);
 	}
 }
 
@@ -102,21 +106,19 @@ static void attach(struct presence *presence, struct capture *capture, const str
 
 static struct capture *find_by_index(const struct presence *presence, int ifindex)
 {
-	for (size_t i = 0; i < presence->n; i++) {
-		const struct capture *device = capture_device(&presence->captures[i]);
+	for (struct capture *capture = first(presence); capture != NULL; capture = capture->next) {
+		const struct ring_set *device = capture_device(capture);
 
 		if (device != NULL && device->link.ifindex == ifindex)
-			return &presence->captures[i];
+			return capture;
 	}
 	return NULL;
 }
 
 static struct capture *find_waiting(const struct presence *presence, const char *name)
 {
-	for (size_t i = 0; i < presence->n; i++) {
-		struct capture *capture = &presence->captures[i];
-
-		if (strcmp(capture->config->name, name) == 0 && capture_device(capture) == NULL)
+	for (struct capture *capture = first(presence); capture != NULL; capture = capture->next) {
+		if (strcmp(capture->name, name) == 0 && capture_device(capture) == NULL)
 			return capture;
 	}
 	return NULL;
@@ -145,19 +147,19 @@ static void on_news(const struct link_news *news, void *arg)
 
 void presence_look(struct presence *presence, const struct capture *capture)
 {
-	links_ask_name(presence->links, capture->config->name);
+	links_ask_name(presence->links, capture->name);
 }
 
 void presence_second(struct presence *presence)
 {
 	detach_lost(presence);
-	for (size_t i = 0; i < presence->n; i++) {
-		const struct capture *device = capture_device(&presence->captures[i]);
+	for (const struct capture *capture = first(presence); capture != NULL; capture = capture->next) {
+		const struct ring_set *device = capture_device(capture);
 
 		if (device != NULL)
 			links_ask_index(presence->links, device->link.ifindex);
 		else
-			presence_look(presence, &presence->captures[i]);
+			presence_look(presence, capture);
 	}
 }
 
@@ -189,21 +191,20 @@ int presence_open(struct event_base *base, const struct presence_owner *owner, s
 	return 0;
 }
 
-int presence_start(struct presence *presence, struct capture *captures, size_t n)
+int presence_start(struct presence *presence, struct captures *captures)
 {
 	int r = links_start(presence->links);
 
 	if (r < 0)
 		return r;
 	presence->captures = captures;
-	presence->n = n;
 	presence_second(presence);
 	return 0;
 }
 
 void presence_stop(struct presence *presence)
 {
-	presence->n = 0;
+	presence->captures = NULL;
 }
 
 void presence_close(struct presence *presence)

@@ -11,7 +11,7 @@ struct event_base;
 /** What is to be done about workers. */
 struct presence_owner {
 	void (*attached)(struct capture *capture, void *arg); ///< it has rings; perhaps nobody works on them yet
-	void (*gone)(struct capture *capture, void *arg);     ///< its device is: its workers are to drain the rings and leave
+	void (*gone)(struct capture *capture, void *arg);     ///< its device is: the workers of its set are to drain the rings and leave
 	void (*renamed)(struct capture *capture, void *arg);  ///< its settings have changed
 	void *arg;
 };
@@ -29,8 +29,8 @@ struct presence;
 int presence_open(struct event_base *base, const struct presence_owner *owner, struct presence **ret,
 		  struct fancap_error *err);
 
-/** See to these captures from now on, and to what happened since presence_open(). @return 0 or -errno */
-int presence_start(struct presence *presence, struct capture *captures, size_t n);
+/** See to these captures from now on, and to those that are added to them, and to what happened since presence_open(). @return 0 or -errno */
+int presence_start(struct presence *presence, struct captures *captures);
 
 /** Leave things as they are from now on. */
 void presence_stop(struct presence *presence);

@@ -150,16 +150,13 @@ static bool needs_restart(const struct config *old, const struct config *new, ch
 }
 
 /* All filters are compiled before the first is attached. */
-static int compile_all(const struct config *config, struct capture *captures, size_t n,
-		       struct fancap_filter *filters, struct reload_report *report)
+static int compile_all(const struct config *config, const struct captures *captures, struct fancap_filter *filters,
+		       struct reload_report *report)
 {
 	struct fancap_error err;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct config_interface *interface =
-			find_interface(config, captures[i].config->name);
-
-		if (capture_filter_compile(&captures[i], interface, &filters[i], &err) < 0) {
+	for (const struct capture *capture = captures->first; capture != NULL; capture = capture->next) {
+		if (capture_filter_compile(capture, find_interface(config, capture->name), filters++, &err) < 0) {
 			refuse(report, RELOAD_INVALID, err.text);
 			return -1;
 		}
@@ -167,30 +164,36 @@ static int compile_all(const struct config *config, struct capture *captures, si
 	return 0;
 }
 
-static int apply_all(const struct config *config, struct capture *captures, size_t n, struct reload_report *report)
+static void attach_all(const struct config *config, const struct captures *captures, const struct fancap_filter *filters)
 {
-	struct fancap_filter *filters = calloc(n, sizeof(*filters));
 	struct fancap_error err;
+
+	for (struct capture *capture = captures->first; capture != NULL; capture = capture->next) {
+		/* From here on the kernel can only fail for want of memory; the interface keeps its old filter then. */
+		if (capture_apply(capture, config, find_interface(config, capture->name), filters++, &err) < 0)
+			log_error("%s", err.text);
+	}
+}
+
+static int apply_all(const struct config *config, const struct captures *captures, struct reload_report *report)
+{
+	struct fancap_filter *filters = calloc(captures->n, sizeof(*filters));
 	int r = -1;
 
 	if (filters == NULL)
 		refuse(report, RELOAD_UNAVAILABLE, "out of memory");
 	else
-		r = compile_all(config, captures, n, filters, report);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		/* From here on the kernel can only fail for want of memory; the interface keeps its old filter then. */
-		if (capture_apply(&captures[i], config, find_interface(config, captures[i].config->name),
-				  &filters[i], &err) < 0)
-			log_error("%s", err.text);
-	}
-	for (size_t i = 0; filters != NULL && i < n; i++)
+		r = compile_all(config, captures, filters, report);
+	if (r == 0)
+		attach_all(config, captures, filters);
+	for (size_t i = 0; filters != NULL && i < captures->n; i++)
 		fancap_filter_done(&filters[i]);
 	free(filters);
 	return r;
 }
 
-struct config *reload(const char *path, const struct config *current, struct capture *captures,
-		      size_t n_captures, struct reload_report *ret_report)
+struct config *reload(const char *path, const struct config *current, const struct captures *captures,
+		      struct reload_report *ret_report)
 {
 	struct config *config;
 	char why[256];
@@ -204,7 +207,7 @@ struct config *reload(const char *path, const struct config *current, struct cap
 		config_free(config);
 		return NULL;
 	}
-	if (apply_all(config, captures, n_captures, ret_report) < 0) {
+	if (apply_all(config, captures, ret_report) < 0) {
 		config_free(config);
 		return NULL;
 	}

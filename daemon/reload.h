@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-struct capture;
+struct captures;
 struct config;
 
 enum reload_result {
@@ -33,7 +33,7 @@ void reload_report_done(struct reload_report *report);
  * @param ret_report always set; ended with reload_report_done()
  * @return the new configuration, owned by the caller, who then tells the workers; NULL: nothing changed
  */
-struct config *reload(const char *path, const struct config *current, struct capture *captures,
-		      size_t n_captures, struct reload_report *ret_report);
+struct config *reload(const char *path, const struct config *current, const struct captures *captures,
+		      struct reload_report *ret_report);
 
 #endif

@@ -15,8 +15,7 @@ struct rotation {
 	struct rotations *rotations;
 	struct rotation *next;
 	struct control_job *job;
-	struct child *children;
-	size_t n_children;
+	const struct captures *captures;
 	const struct capture *capture; /* NULL: of all */
 	uint64_t number;
 	struct event *limit;
@@ -24,22 +23,23 @@ struct rotation {
 
 static bool is_of(const struct rotation *rotation, const struct child *child)
 {
-	return rotation->capture == NULL || rotation->capture == child->capture;
+	return rotation->capture == NULL || rotation->capture == child->set->capture;
 }
 
-/* One that has left as ordered has finished its file in any case. */
+/* One that has left as ordered has finished its file in any case. One that came later was not told. */
 static bool owes(const struct rotation *rotation, const struct child *child)
 {
-	return is_of(rotation, child) && child->rotation_done < rotation->number && !child->process.finished;
+	return is_of(rotation, child) && child->rotation_told >= rotation->number &&
+	       child->rotation_done < rotation->number && !child->process.finished;
 }
 
 /* How many have done it, and how many have not. */
 static void count(const struct rotation *rotation, unsigned *ret_done, unsigned *ret_owing)
 {
-	*ret_done = *ret_owing = 0;
-	for (size_t i = 0; i < rotation->n_children; i++) {
-		const struct child *child = &rotation->children[i];
+	const struct child *child = NULL;
 
+	*ret_done = *ret_owing = 0;
+	while ((child = captures_next_child(rotation->captures, child)) != NULL) {
 		if (owes(rotation, child))
 			++*ret_owing;
 		else if (is_of(rotation, child))
@@ -77,15 +77,6 @@ static void on_limit(evutil_socket_t fd, short what, void *arg)
 	rotation_over(arg, done, owing);
 }
 
-static const struct capture *find_capture(const struct child *children, size_t n_children, const char *interface)
-{
-	for (size_t i = 0; i < n_children; i++) {
-		if (strcmp(children[i].capture->config->name, interface) == 0)
-			return children[i].capture;
-	}
-	return NULL;
-}
-
 static struct rotation *rotation_new(struct rotations *rotations, struct event_base *base)
 {
 	struct rotation *rotation = calloc(1, sizeof(*rotation));
@@ -103,11 +94,12 @@ static struct rotation *rotation_new(struct rotations *rotations, struct event_b
 	return rotation;
 }
 
-int rotations_begin(struct rotations *rotations, struct event_base *base, struct child *children, size_t n_children,
+int rotations_begin(struct rotations *rotations, struct event_base *base, const struct captures *captures,
 		    const char *interface, unsigned limit_ms, struct control_job *job)
 {
-	const struct capture *capture = interface != NULL ? find_capture(children, n_children, interface) : NULL;
+	const struct capture *capture = interface != NULL ? captures_find(captures, interface) : NULL;
 	struct timeval limit = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};
+	struct child *child = NULL;
 	struct rotation *rotation;
 	unsigned done, owing;
 
@@ -117,13 +109,12 @@ int rotations_begin(struct rotations *rotations, struct event_base *base, struct
 	if (rotation == NULL)
 		return -ENOMEM;
 	rotation->job = job;
-	rotation->children = children;
-	rotation->n_children = n_children;
+	rotation->captures = captures;
 	rotation->capture = capture;
 	rotation->number = ++rotations->number;
-	for (size_t i = 0; i < n_children; i++) {
-		if (is_of(rotation, &children[i]))
-			child_rotate(&children[i], rotation->number);
+	while ((child = captures_next_child(captures, child)) != NULL) {
+		if (is_of(rotation, child))
+			child_rotate(child, rotation->number);
 	}
 	count(rotation, &done, &owing);
 	/* Never over within this call. */

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/capture.h"
 #include "daemon/child.h"
 #include "daemon/control.h"
 
@@ -18,13 +19,13 @@ struct rotations {
  * Tell the workers of an interface to finish their files. What a worker that dies meanwhile has not done its replacement
  * is told again.
  *
- * @param children  of all interfaces; stay where they are as long as there are rotations
+ * @param captures  borrowed as long as there are rotations
  * @param interface NULL: of all
  * @param limit_ms  the job is over after that in any case
  * @param job       see struct control_source
- * @return 0, -ENODEV no child is of this interface, -ENOMEM
+ * @return 0, -ENODEV no such interface, -ENOMEM
  */
-int rotations_begin(struct rotations *rotations, struct event_base *base, struct child *children, size_t n_children,
+int rotations_begin(struct rotations *rotations, struct event_base *base, const struct captures *captures,
 		    const char *interface, unsigned limit_ms, struct control_job *job);
 
 /** A child has done one, or has left for good: see whose job is over. */

@@ -8,18 +8,15 @@
 /** What packets of mixed traffic measure, about: to judge rings by. */
 #define SNAPSHOT_PACKET_BYTES 800u
 
-struct capture;
-struct child;
+struct captures;
 struct control_interface;
 struct control_worker;
 struct statistics;
 
 /** What is counted: borrowed. */
 struct snapshot_scope {
-	struct capture *captures; ///< one per interface
-	size_t n_captures;
-	const struct child *children; ///< of all captures, in order
-	uint64_t started_ns;	      ///< CLOCK_REALTIME, when the daemon started
+	const struct captures *captures;
+	uint64_t started_ns; ///< CLOCK_REALTIME, when the daemon started
 };
 
 /**

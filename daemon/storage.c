@@ -25,16 +25,20 @@ static size_t count_ledgers(const struct storage *storage)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < storage->n_captures; i++)
-		n += storage->captures[i].group.members;
+	for (const struct capture *capture = storage->captures->first; capture != NULL; capture = capture->next) {
+		for (const struct ring_set *set = capture->sets; set != NULL; set = set->next)
+			n += set->n;
+	}
 	return n;
 }
 
 static void list_ledgers(const struct storage *storage, struct ledger **ledgers)
 {
-	for (size_t i = 0; i < storage->n_captures; i++) {
-		for (unsigned w = 0; w < storage->captures[i].group.members; w++)
-			*ledgers++ = storage->captures[i].rings[w].ledger;
+	for (const struct capture *capture = storage->captures->first; capture != NULL; capture = capture->next) {
+		for (const struct ring_set *set = capture->sets; set != NULL; set = set->next) {
+			for (unsigned w = 0; w < set->n; w++)
+				*ledgers++ = set->rings[w].ledger;
+		}
 	}
 }
 
@@ -125,10 +129,9 @@ int storage_open(const struct config *config, struct event_base *base, struct st
 	return find_owner(config, &ret->owner, err);
 }
 
-int storage_start(struct storage *storage, const struct capture *captures, size_t n)
+int storage_start(struct storage *storage, const struct captures *captures)
 {
 	storage->captures = captures;
-	storage->n_captures = n;
 	return process_start(&storage->process);
 }
 

@@ -13,8 +13,7 @@ struct keeper_settings;
 struct storage {
 	struct process process;
 	const struct config *config;
-	const struct capture *captures;
-	size_t n_captures;
+	const struct captures *captures;
 	struct finish_owner owner;
 	struct storage_page *page;
 	int mailbox_fds[2]; ///< to read, to write; -1: closed
@@ -31,7 +30,7 @@ int storage_open(const struct config *config, struct event_base *base, struct st
 		 struct fancap_error *err);
 
 /** Fork the keeper. @param captures borrowed: all there are. @return 0 or -errno */
-int storage_start(struct storage *storage, const struct capture *captures, size_t n);
+int storage_start(struct storage *storage, const struct captures *captures);
 
 /** Go over to another configuration, and tell the keeper. */
 void storage_configure(struct storage *storage, const struct config *config);

@@ -12,11 +12,12 @@
 
 #define RING "ring-"
 #define LEDGER "ledger-"
-#define NAME_MAX_BYTES (sizeof(LEDGER) + IF_NAMESIZE + 16)
+#define NAME_MAX_BYTES (sizeof(LEDGER) + IF_NAMESIZE + 48)
 
-static void name_fill(char ret[NAME_MAX_BYTES], const char *kind, const char *interface, unsigned worker)
+static void name_fill(char ret[NAME_MAX_BYTES], const char *kind, const struct ledger_ring *ring)
 {
-	snprintf(ret, NAME_MAX_BYTES, "%s%.*s-%u", kind, IF_NAMESIZE, interface, worker);
+	snprintf(ret, NAME_MAX_BYTES, "%s%.*s-%llu-%u", kind, IF_NAMESIZE, ring->interface,
+		 (unsigned long long)ring->created_ns, ring->worker);
 }
 
 bool store_available(void)
@@ -26,7 +27,7 @@ bool store_available(void)
 	return room != NULL && strtoul(room, NULL, 10) > 0 && notify != NULL && notify[0] != '\0';
 }
 
-int store_put(const char *interface, unsigned worker, int ring_fd, int ledger_fd)
+int store_put(const struct ledger_ring *ring, int ring_fd, int ledger_fd)
 {
 	char name[NAME_MAX_BYTES];
 	int r;
@@ -34,23 +35,23 @@ int store_put(const char *interface, unsigned worker, int ring_fd, int ledger_fd
 	if (!store_available())
 		return 0;
 	/* The ledger first: a ring without one cannot be gone on with. */
-	name_fill(name, LEDGER, interface, worker);
+	name_fill(name, LEDGER, ring);
 	r = notify_store(name, ledger_fd);
 	if (r < 0)
 		return r;
-	name_fill(name, RING, interface, worker);
+	name_fill(name, RING, ring);
 	return notify_store(name, ring_fd);
 }
 
-void store_remove(const char *interface, unsigned worker)
+void store_remove(const struct ledger_ring *ring)
 {
 	char name[NAME_MAX_BYTES];
 
 	if (!store_available())
 		return;
-	name_fill(name, RING, interface, worker);
+	name_fill(name, RING, ring);
 	notify_store_remove(name);
-	name_fill(name, LEDGER, interface, worker);
+	name_fill(name, LEDGER, ring);
 	notify_store_remove(name);
 }
 
@@ -156,7 +157,7 @@ void store_done(struct store *store)
 		about = ledger_ring(ring->ledger);
 		log_warning("%s: ring %u of an earlier fancapd is not used any more; what is in it is lost",
 			    about->interface, about->worker);
-		store_remove(about->interface, about->worker);
+		store_remove(about);
 		ledger_unmap(ring->ledger);
 		close(ring->ledger_fd);
 		close(ring->ring_fd);

@@ -11,7 +11,8 @@
  * The service manager's file descriptor store (systemd.service(5), FileDescriptorStoreMax=): rings and ledgers that outlive
  * this process. While nobody runs, the kernel goes on filling the rings; the next fancapd finds them.
  *
- * Names are "ring-<interface>-<worker>" and "ledger-<interface>-<worker>".
+ * Names are "ring-<interface>-<set>-<worker>" and "ledger-<interface>-<set>-<worker>", where <set> is when it was made: an
+ * interface may have two sets of rings at a time.
  */
 
 /** A ring with its ledger, as an earlier fancapd left them. */
@@ -49,10 +50,10 @@ int store_take(struct store *ret, const int *fds, char *const *names, size_t n);
  *
  * @return 0 (also when there is no store), or -errno: it did not take them
  */
-int store_put(const char *interface, unsigned worker, int ring_fd, int ledger_fd);
+int store_put(const struct ledger_ring *ring, int ring_fd, int ledger_fd);
 
 /** Have them closed: they are no longer in use. */
-void store_remove(const char *interface, unsigned worker);
+void store_remove(const struct ledger_ring *ring);
 
 /** Close and remove all that was not taken, saying what is lost; free. */
 void store_done(struct store *store);

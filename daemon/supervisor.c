@@ -47,10 +47,7 @@ struct supervisor {
 	struct control *control;
 	struct child_owner owner;
 	struct store store; /* what an earlier fancapd left, and nobody has taken yet */
-	struct capture *captures; /* one per interface */
-	size_t n_captures;
-	struct child *children; /* of all captures, in order */
-	size_t n_children;
+	struct captures captures;
 	struct rotations rotations;
 	struct storage storage;
 	struct storage_status storage_status; /* as last asked for */
@@ -72,14 +69,27 @@ static int add_timer(struct event *event, unsigned ms)
 	return evtimer_add(event, &wait);
 }
 
+/* Every worker there is, in a loop. @param child NULL to begin with */
+static struct child *next_child(const struct supervisor *sup, const struct child *child)
+{
+	return captures_next_child(&sup->captures, child);
+}
+
 /* --- what is told of it ----------------------------------------------------------------------------------------- */
+
+static size_t count_workers(const struct supervisor *sup)
+{
+	size_t n = 0;
+
+	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next)
+		n += capture_workers(capture);
+	return n;
+}
 
 static struct snapshot_scope scope_of(const struct supervisor *sup)
 {
 	return (struct snapshot_scope){
-		.captures = sup->captures,
-		.n_captures = sup->n_captures,
-		.children = sup->children,
+		.captures = &sup->captures,
 		.started_ns = sup->started_ns,
 	};
 }
@@ -177,16 +187,16 @@ static const char *describe_trouble(const struct statistics *stats, char *ret, s
 
 static struct ledger_writer writer_of(const struct child *child)
 {
-	if (!capture_has_rings(child->capture))
-		return (struct ledger_writer){.folder = LEDGER_NO_FOLDER};
-	return ledger_writer(child->capture->rings[child->worker].ledger);
+	return ledger_writer(child->set->rings[child->worker].ledger);
 }
 
 /* Whether a directory takes O_DIRECT shows with the first file there; it is said once, whoever made that file. */
 static void log_page_cache(struct supervisor *sup)
 {
-	for (size_t i = 0; i < sup->n_children; i++) {
-		const struct ledger_writer writer = writer_of(&sup->children[i]);
+	const struct child *child = NULL;
+
+	while ((child = next_child(sup, child)) != NULL) {
+		const struct ledger_writer writer = writer_of(child);
 
 		/* The worker says which one; it may have gone wrong. LEDGER_NO_FOLDER is none either. */
 		if (writer.folder < 0 || (size_t)writer.folder >= sup->config->storage.n_directories || writer.o_direct ||
@@ -202,10 +212,11 @@ static void log_page_cache(struct supervisor *sup)
 /* systemd kills us when it does not hear of this for a while: our loop turns, and every worker gets on. */
 static void feed_watchdog(struct supervisor *sup)
 {
+	struct child *child = NULL;
 	bool sound = true;
 
-	for (size_t i = 0; i < sup->n_children; i++)
-		sound = child_check(&sup->children[i]) && sound;
+	while ((child = next_child(sup, child)) != NULL)
+		sound = child_check(child) && sound;
 	if (sound)
 		notify_watchdog();
 	if (sup->state == CONTROL_STOPPING)
@@ -216,6 +227,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
 	struct statistics *stats = snapshot(sup);
+	const size_t n = sup->captures.n, workers = count_workers(sup);
 	char trouble[64];
 
 	(void)fd;
@@ -228,9 +240,8 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	log_drops(sup, &stats->total);
 	presence_second(sup->presence);
 	notify_status("%zu interface%s%s, %zu worker%s: %llu packets seen, %llu dropped, %llu written, %llu discarded",
-		      sup->n_captures, sup->n_captures == 1 ? "" : "s",
-		      describe_trouble(stats, trouble, sizeof(trouble)), sup->n_children,
-		      sup->n_children == 1 ? "" : "s", (unsigned long long)stats->total.packets_seen,
+		      n, n == 1 ? "" : "s", describe_trouble(stats, trouble, sizeof(trouble)), workers,
+		      workers == 1 ? "" : "s", (unsigned long long)stats->total.packets_seen,
 		      (unsigned long long)stats->total.packets_dropped,
 		      (unsigned long long)stats->total.packets_written,
 		      (unsigned long long)stats->total.packets_discarded);
@@ -244,8 +255,10 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 
 static bool all_finished(const struct supervisor *sup)
 {
-	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].process.finished)
+	const struct child *child = NULL;
+
+	while ((child = next_child(sup, child)) != NULL) {
+		if (!child->process.finished)
 			return false;
 	}
 	return true;
@@ -257,39 +270,30 @@ static void leave_if_finished(struct supervisor *sup)
 		storage_stop(&sup->storage);
 }
 
-static void order_stop(struct child *child)
-{
-	if (child->process.finished)
-		return;
-	capture_read_kernel(child->capture, child->worker);
-	child_stop(child, capture_delivered(child->capture, child->worker));
-}
-
 static void on_settled(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
+	struct child *child = NULL;
 
 	(void)fd;
 	(void)what;
 	sup->told_to_leave = true;
-	for (size_t i = 0; i < sup->n_children; i++)
-		order_stop(&sup->children[i]);
+	while ((child = next_child(sup, child)) != NULL)
+		child_drain(child);
 	leave_if_finished(sup);
 }
 
 static void on_kill(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *sup = arg;
+	const struct child *child = NULL;
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < sup->n_children; i++) {
-		const struct child *child = &sup->children[i];
-
+	while ((child = next_child(sup, child)) != NULL) {
 		if (child->process.pid == 0)
 			continue;
-		log_printf(LOG_ERR, NULL, &(struct log_context){child->capture->config->name, (int)child->worker},
-			   "process %d does not finish: killing it", (int)child->process.pid);
+		log_printf(LOG_ERR, NULL, &child->process.about, "process %d does not finish: killing it", (int)child->process.pid);
 		kill(child->process.pid, SIGKILL);
 		sup->exit_code = 1;
 	}
@@ -305,6 +309,7 @@ static void on_kill(evutil_socket_t fd, short what, void *arg)
 static void begin_stop(struct supervisor *sup)
 {
 	unsigned longest_ms = 0;
+	struct child *child = NULL;
 
 	if (sup->state == CONTROL_STOPPING)
 		return;
@@ -312,16 +317,18 @@ static void begin_stop(struct supervisor *sup)
 	presence_stop(sup->presence);
 	notify_stopping();
 	log_printf(LOG_INFO, MESSAGE_STOPPING, NULL, "stopping: recording what is in the rings");
-	for (size_t i = 0; i < sup->n_captures; i++) {
+	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next) {
 		/* Rings that are kept go on filling: for the next fancapd, if there is one. */
 		if (!store_available())
-			capture_gate_close(&sup->captures[i]);
-		if (sup->captures[i].geometry.req.tp_retire_blk_tov > longest_ms)
-			longest_ms = sup->captures[i].geometry.req.tp_retire_blk_tov;
+			capture_gate_close(capture);
+		for (const struct ring_set *set = capture->sets; set != NULL; set = set->next) {
+			if (set->geometry.req.tp_retire_blk_tov > longest_ms)
+				longest_ms = set->geometry.req.tp_retire_blk_tov;
+		}
 	}
 	/* A ring whose worker is being replaced has to be drained too. */
-	for (size_t i = 0; i < sup->n_children; i++)
-		process_hurry(&sup->children[i].process);
+	while ((child = next_child(sup, child)) != NULL)
+		process_hurry(&child->process);
 	add_timer(sup->settle_event, SETTLE_MS);
 	add_timer(sup->kill_event, 2 * longest_ms + STOP_MAX_MS);
 }
@@ -337,48 +344,33 @@ static void on_stop_signal(evutil_socket_t fd, short what, void *arg)
 
 static struct child *find_child(struct supervisor *sup, pid_t pid)
 {
-	for (size_t i = 0; i < sup->n_children; i++) {
-		if (sup->children[i].process.pid == pid)
-			return &sup->children[i];
-	}
-	return NULL;
+	struct child *child = NULL;
+
+	while ((child = next_child(sup, child)) != NULL && child->process.pid != pid)
+		;
+	return child;
 }
 
-static bool workers_are_finished(const struct supervisor *sup, const struct capture *capture)
+/* Workers for a set that has none. */
+static int start_workers(struct supervisor *sup, struct ring_set *set)
 {
-	for (size_t i = 0; i < sup->n_children; i++) {
-		if (sup->children[i].capture == capture && !sup->children[i].process.finished)
-			return false;
-	}
-	return true;
+	int r = children_open(set, &sup->owner);
+
+	if (r == 0)
+		children_start(set);
+	return r;
 }
 
-static void start_workers(struct supervisor *sup, const struct capture *capture)
+/* A worker has left as it was told to: because we stop, or because its set is to be drained. */
+static void worker_finished(struct supervisor *sup, struct ring_set *set)
 {
-	for (size_t i = 0; i < sup->n_children; i++) {
-		struct child *child = &sup->children[i];
-		int r;
+	struct capture *capture = set->capture;
 
-		if (child->capture != capture)
-			continue;
-		r = process_start(&child->process);
-		if (r < 0) {
-			log_printf(LOG_ERR, NULL, &child->process.about, "cannot be started: %s", strerror(-r));
-			process_restart_later(&child->process);
-		}
-	}
-}
-
-/* A worker has left as it was told to: because we stop, or because its device has gone. */
-static void worker_finished(struct supervisor *sup, struct capture *capture)
-{
-	if (!workers_are_finished(sup, capture))
+	if (!children_are_finished(set))
 		return;
-	if (capture->gone) {
-		capture_advance(capture);
-		if (capture_has_rings(capture))
-			start_workers(sup, capture);
-		else
+	if (set->gone) {
+		capture_retire(capture, set);
+		if (capture_device(capture) == NULL)
 			presence_look(sup->presence, capture);
 	}
 	if (sup->told_to_leave)
@@ -387,36 +379,28 @@ static void worker_finished(struct supervisor *sup, struct capture *capture)
 
 static void on_attached(struct capture *capture, void *arg)
 {
-	struct supervisor *sup = arg;
+	struct ring_set *set = capture->sets;
+	int r = set != NULL && set->children == NULL ? start_workers(arg, set) : 0;
 
-	if (capture_has_rings(capture) && workers_are_finished(sup, capture))
-		start_workers(sup, capture);
+	if (r < 0)
+		log_printf(LOG_ERR, NULL, &(struct log_context){capture->name, -1}, "no workers can be started: %s",
+			   strerror(-r));
 }
 
 /* With the device, the kernel has taken the sockets off it: no packet is on its way to the rings. */
 static void on_gone(struct capture *capture, void *arg)
 {
-	struct supervisor *sup = arg;
-
-	for (size_t i = 0; i < sup->n_children; i++) {
-		struct child *child = &sup->children[i];
-
-		if (child->capture != capture)
-			continue;
-		process_hurry(&child->process);
-		if (child->process.ready)
-			order_stop(child);
-	}
+	(void)arg;
+	children_drain(capture->sets);
 }
 
 static void on_renamed(struct capture *capture, void *arg)
 {
-	struct supervisor *sup = arg;
+	struct ring_set *set = capture->sets;
 
-	for (size_t i = 0; i < sup->n_children; i++) {
-		if (sup->children[i].capture == capture)
-			child_configure(&sup->children[i]);
-	}
+	(void)arg;
+	for (unsigned i = 0; set->children != NULL && i < set->n; i++)
+		child_configure(&set->children[i]);
 }
 
 static void child_died(struct supervisor *sup, struct child *child, int status)
@@ -432,7 +416,7 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 	}
 	if (child->process.finished) {
 		rotations_check(&sup->rotations);
-		worker_finished(sup, child->capture);
+		worker_finished(sup, child->set);
 		return;
 	}
 	/* While stopping as well: what is in its ring is yet to be recorded. */
@@ -468,8 +452,10 @@ static void on_sigchld(evutil_socket_t fd, short what, void *arg)
 
 static bool all_ready(const struct supervisor *sup)
 {
-	for (size_t i = 0; i < sup->n_children; i++) {
-		if (!sup->children[i].process.ready && !sup->children[i].process.finished)
+	const struct child *child = NULL;
+
+	while ((child = next_child(sup, child)) != NULL) {
+		if (!child->process.ready && !child->process.finished)
 			return false;
 	}
 	return true;
@@ -479,8 +465,8 @@ static int open_gates(struct supervisor *sup)
 {
 	struct fancap_error err;
 
-	for (size_t i = 0; i < sup->n_captures; i++) {
-		int r = capture_gate_open(&sup->captures[i], &err);
+	for (struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next) {
+		int r = capture_gate_open(capture, &err);
 
 		/* A device that has gone already is seen to when we run. */
 		if (r < 0 && r != -ENODEV) {
@@ -491,56 +477,54 @@ static int open_gates(struct supervisor *sup)
 	return 0;
 }
 
-static void log_capture(const struct capture *capture)
+static void log_capture(const struct capture *capture, const struct ring_set *set)
 {
-	const struct config_interface *interface = capture->config;
-
-	log_printf(LOG_INFO, NULL, &(struct log_context){interface->name, -1},
+	log_printf(LOG_INFO, NULL, &(struct log_context){capture->name, -1},
 		   "capturing with %u workers (fanout %s, group %u), rings of %u blocks of %u bytes, to %s%s",
-		   interface->workers, fancap_fanout_mode_name(interface->fanout.mode), capture->group.id,
-		   capture->geometry.req.tp_block_nr, capture->geometry.req.tp_block_size, capture->folders[0],
+		   set->n, fancap_fanout_mode_name(capture->config->fanout.mode), set->group.id,
+		   set->geometry.req.tp_block_nr, set->geometry.req.tp_block_size, capture->folders[0],
 		   capture->n_folders > 1 ? " and others" : "");
 }
 
 /* What came while nobody ran is not lost, and not unsaid. */
-static void log_taken_over(struct capture *capture)
+static void log_taken_over(struct ring_set *set)
 {
 	uint64_t waiting = 0;
 
-	for (unsigned i = 0; i < capture->group.members; i++) {
-		const struct statistics_counters *counters;
-		struct statistics_worker worker = {0};
+	for (unsigned i = 0; i < set->n; i++) {
+		struct statistics_counters counters = {0};
 
-		capture_count(capture, i, &worker);
-		counters = &worker.counters;
-		waiting += counters->packets_seen - counters->packets_dropped - counters->packets_written;
+		ring_set_count(set, i, &counters);
+		waiting += counters.packets_seen - counters.packets_dropped - counters.packets_written;
 		for (int reason = 0; reason < DISCARD_REASONS; reason++)
-			waiting -= counters->discarded_by_reason[reason];
+			waiting -= counters.discarded_by_reason[reason];
 	}
-	log_printf(LOG_NOTICE, MESSAGE_TAKEN_OVER, &(struct log_context){capture->config->name, -1},
-		   "going on with the rings of an earlier fancapd, and %llu packets in them", (unsigned long long)waiting);
+	log_printf(LOG_NOTICE, MESSAGE_TAKEN_OVER, &(struct log_context){set->interface, -1},
+		   "%s the rings of an earlier fancapd, and %llu packets in them", set->gone ? "draining" : "going on with",
+		   (unsigned long long)waiting);
 }
 
 /* Whether the rings are large enough is seen when it is too late, unless somebody works it out. */
-static void log_stall(const struct capture *capture)
+static void log_stall(const struct ring_set *set)
 {
-	uint64_t stall_ns = capture_stall_ns(capture, SNAPSHOT_PACKET_BYTES);
+	uint64_t stall_ns = ring_set_stall_ns(set, SNAPSHOT_PACKET_BYTES);
 
 	if (stall_ns == 0)
 		return;
-	log_printf(LOG_INFO, NULL, &(struct log_context){capture->config->name, -1},
+	log_printf(LOG_INFO, NULL, &(struct log_context){set->interface, -1},
 		   "at the link's %u Mbit/s, shared evenly in packets of %u bytes, a worker may stall for %llu ms before packets are dropped",
-		   capture->link.speed_mbit, SNAPSHOT_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
+		   set->link.speed_mbit, SNAPSHOT_PACKET_BYTES, (unsigned long long)(stall_ns / 1000000u));
 }
 
 /* As the workers found it when they began. Replacements are not asked: they would say the same, as a rule. */
 static void log_io_uring(const struct supervisor *sup)
 {
-	size_t refused = 0;
+	const struct child *child = NULL;
+	size_t refused = 0, all = 0;
 	int error = 0;
 
-	for (size_t i = 0; i < sup->n_children; i++) {
-		const struct ledger_writer writer = writer_of(&sup->children[i]);
+	for (; (child = next_child(sup, child)) != NULL; all++) {
+		const struct ledger_writer writer = writer_of(child);
 
 		if (writer.io_uring_error != 0)
 			error = writer.io_uring_error;
@@ -549,7 +533,7 @@ static void log_io_uring(const struct supervisor *sup)
 	if (refused > 0)
 		log_printf(LOG_NOTICE, NULL, NULL,
 			   "the kernel refuses io_uring to %zu of %zu workers: %s; they wait for one write before they start the next",
-			   refused, sup->n_children, strerror(error));
+			   refused, all, strerror(error));
 }
 
 /* Every worker that can be there is. */
@@ -558,15 +542,15 @@ static int begin_capture(struct supervisor *sup)
 	int r = open_gates(sup);
 
 	if (r == 0)
-		r = presence_start(sup->presence, sup->captures, sup->n_captures);
+		r = presence_start(sup->presence, &sup->captures);
 	if (r < 0)
 		return r;
 	sup->state = CONTROL_RUNNING;
-	for (size_t i = 0; i < sup->n_captures; i++) {
-		if (!capture_has_rings(&sup->captures[i]) || sup->captures[i].gone)
+	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next) {
+		if (capture->sets == NULL || capture->sets->gone)
 			continue;
-		log_capture(&sup->captures[i]);
-		log_stall(&sup->captures[i]);
+		log_capture(capture, capture->sets);
+		log_stall(capture->sets);
 	}
 	log_io_uring(sup);
 	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
@@ -578,8 +562,8 @@ static void on_child_ready(struct child *child, void *arg)
 {
 	struct supervisor *sup = arg;
 
-	if (sup->told_to_leave || child->capture->gone)
-		order_stop(child); /* it is there to drain its ring */
+	if (sup->told_to_leave || child->set->gone)
+		child_drain(child); /* it is there to drain its ring */
 	if (sup->state != CONTROL_STARTING || !all_ready(sup))
 		return;
 	if (begin_capture(sup) < 0) {
@@ -591,7 +575,7 @@ static void on_child_ready(struct child *child, void *arg)
 static void on_child_losing(struct child *child, void *arg)
 {
 	(void)arg;
-	capture_read_kernel(child->capture, child->worker);
+	ring_set_read_kernel(child->set, child->worker);
 }
 
 /* --- rotation on request --------------------------------------------------------------------------------------- */
@@ -602,7 +586,7 @@ static int rotate(void *arg, const char *interface, struct control_job *job)
 
 	if (sup->state != CONTROL_RUNNING)
 		return -EAGAIN;
-	return rotations_begin(&sup->rotations, sup->base, sup->children, sup->n_children, interface, ROTATE_MAX_MS, job);
+	return rotations_begin(&sup->rotations, sup->base, &sup->captures, interface, ROTATE_MAX_MS, job);
 }
 
 static void on_child_rotated(struct child *child, void *arg)
@@ -630,6 +614,7 @@ static const char *not_running(const struct supervisor *sup)
 static void reload_now(void *arg, struct reload_report *ret_report)
 {
 	struct supervisor *sup = arg;
+	struct child *child = NULL;
 	struct config *config;
 
 	if (sup->state != CONTROL_RUNNING) {
@@ -639,14 +624,16 @@ static void reload_now(void *arg, struct reload_report *ret_report)
 	}
 	notify_reloading();
 	control_look_up_groups(sup->control);
-	config = reload(sup->config_path, sup->config, sup->captures, sup->n_captures, ret_report);
+	config = reload(sup->config_path, sup->config, &sup->captures, ret_report);
 	if (config != NULL) {
 		config_free(sup->config);
 		sup->config = config;
 		sup->loaded_ns = clock_realtime_ns();
 		storage_configure(&sup->storage, config);
-		for (size_t i = 0; i < sup->n_children; i++)
-			child_configure(&sup->children[i]);
+		while ((child = next_child(sup, child)) != NULL) {
+			if (!child->set->gone)
+				child_configure(child);
+		}
 	}
 	notify_ready();
 }
@@ -754,8 +741,8 @@ static int take_passed(struct supervisor *sup, struct fancap_error *err)
 /* All that start has to do with them is done: what is new is kept, what nobody took is let go. */
 static void settle_store(struct supervisor *sup)
 {
-	for (size_t i = 0; i < sup->n_captures; i++)
-		capture_store(&sup->captures[i]);
+	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next)
+		capture_store(capture);
 	store_done(&sup->store);
 }
 
@@ -764,43 +751,40 @@ static int open_captures(struct supervisor *sup, struct fancap_error *err)
 	const struct config *config = sup->config;
 	int r;
 
-	sup->captures = calloc(config->n_interfaces, sizeof(*sup->captures));
 	sup->cached_logged = calloc(config->storage.n_directories, sizeof(*sup->cached_logged));
-	if (sup->captures == NULL || sup->cached_logged == NULL) {
+	if (sup->cached_logged == NULL) {
 		fancap_error_set(err, "out of memory");
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < config->n_interfaces; i++) {
-		r = capture_open(config, &config->interfaces[i], &sup->store, &sup->captures[i], err);
+		r = capture_open(config, &config->interfaces[i], &sup->store, &sup->captures, err);
 		if (r < 0)
 			return r;
-		sup->n_captures++;
 	}
 	return 0;
 }
 
 static int start_children(struct supervisor *sup, struct fancap_error *err)
 {
-	size_t total = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < sup->n_captures; i++)
-		total += sup->captures[i].config->workers;
-	sup->children = calloc(total, sizeof(*sup->children));
-	if (sup->children == NULL)
-		r = -ENOMEM;
-	for (size_t i = 0; r == 0 && i < sup->n_captures; i++) {
-		for (unsigned w = 0; r == 0 && w < sup->captures[i].config->workers; w++) {
-			struct child *child = &sup->children[sup->n_children++];
-
-			r = child_init(child, &sup->owner, &sup->captures[i], w);
-			if (r == 0 && capture_has_rings(&sup->captures[i]))
-				r = process_start(&child->process);
-		}
+	for (struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next) {
+		for (struct ring_set *set = capture->sets; r == 0 && set != NULL; set = set->next)
+			r = start_workers(sup, set);
 	}
 	if (r < 0)
 		fancap_error_set(err, "cannot start the workers: %s", strerror(-r));
 	return r;
+}
+
+static void log_all_taken_over(const struct supervisor *sup)
+{
+	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next) {
+		for (struct ring_set *set = capture->sets; set != NULL; set = set->next) {
+			if (set->taken_over)
+				log_taken_over(set);
+		}
+	}
 }
 
 static int supervisor_open(struct supervisor *sup)
@@ -834,16 +818,13 @@ static int supervisor_open(struct supervisor *sup)
 		r = identity_settle(&sup->identity, finish_capabilities(&sup->storage.owner), &err);
 	if (r == 0) {
 		sup->owner.mailbox_fd = sup->storage.mailbox_fds[1];
-		r = storage_start(&sup->storage, sup->captures, sup->n_captures);
+		r = storage_start(&sup->storage, &sup->captures);
 		if (r < 0)
 			fancap_error_set(&err, "cannot start the storage keeper: %s", strerror(-r));
 	}
 	if (r == 0) {
 		settle_store(sup);
-		for (size_t i = 0; i < sup->n_captures; i++) {
-			if (sup->captures[i].taken_over)
-				log_taken_over(&sup->captures[i]);
-		}
+		log_all_taken_over(sup);
 		r = start_children(sup, &err);
 	}
 	if (r < 0)
@@ -880,14 +861,19 @@ static void log_totals(struct supervisor *sup)
  */
 static void wait_for_children(struct supervisor *sup)
 {
+	struct capture *capture;
+	struct child *child = NULL;
+
 	if (sup->state == CONTROL_STARTING) {
-		for (size_t i = 0; i < sup->n_captures; i++)
-			capture_gate_close(&sup->captures[i]);
-		for (size_t i = 0; i < sup->n_children; i++)
-			order_stop(&sup->children[i]);
+		for (capture = sup->captures.first; capture != NULL; capture = capture->next)
+			capture_gate_close(capture);
+		while ((child = next_child(sup, child)) != NULL)
+			child_drain(child);
 	}
-	for (size_t i = 0; i < sup->n_children; i++)
-		process_done(&sup->children[i].process);
+	for (capture = sup->captures.first; capture != NULL; capture = capture->next) {
+		for (struct ring_set *set = capture->sets; set != NULL; set = set->next)
+			children_close(set);
+	}
 	storage_close(&sup->storage);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
@@ -901,11 +887,8 @@ static void supervisor_close(struct supervisor *sup)
 	events_close(sup->events);
 	presence_close(sup->presence);
 	rotations_done(&sup->rotations);
-	for (size_t i = 0; i < sup->n_captures; i++)
-		capture_close(&sup->captures[i]);
+	captures_close(&sup->captures);
 	store_done(&sup->store);
-	free(sup->captures);
-	free(sup->children);
 	free(sup->cached_logged);
 	for (size_t i = 0; i < sizeof(sup->signals) / sizeof(sup->signals[0]); i++) {
 		if (sup->signals[i] != NULL)

@@ -109,7 +109,7 @@ def test_hundred_flaps(fancapd: Fancapd, link: Link) -> None:
         link.send(frames, BURST, start=BURST * number)
     wait_state(fancapd, "up")
     assert fancapd.log().count("the interface is up") == TIMES
-    assert len(descriptors(fancapd.pid)) <= before + 1  # one may be a client being served
+    wait_until(lambda: len(descriptors(fancapd.pid)) <= before, "the descriptors as before")
     assert finish(fancapd, frames, TIMES * BURST)["worker_restarts"] == 0
 
 
@@ -174,7 +174,8 @@ def test_hundred_deletions(fancapd: Fancapd, link: Link, quiet: Namespace) -> No
         wait_until(lambda n=number: fancapd.statistics()["total"]["packets_seen"] >= BURST * (n + 1), "the frames")
     fancapd.settle(TIMES * BURST)
     wait_until(lambda: quiet.packet_sockets() == WORKERS, "old sockets gone")
-    assert len(descriptors(fancapd.pid)) <= descriptors_before + WORKERS + 1  # an older group may have been closing
+    # then, an older group may have been closing
+    wait_until(lambda: len(descriptors(fancapd.pid)) <= descriptors_before, "no more descriptors than before")
     assert SANITIZED or private_bytes(fancapd.pid) < memory_before + (1 << 20)
     assert len(children(fancapd.pid)) == len(fancapd.processes()) - 1
     assert finish(fancapd, frames, TIMES * BURST)["worker_restarts"] == 0
@@ -225,7 +226,7 @@ def test_what_was_in_the_rings_is_recorded_while_new_ones_fill(fancapd: Fancapd,
     wait_until(lambda: fancapd.statistics()["total"]["packets_seen"] == 2000, "packets in the new rings")
     total = fancapd.statistics()["total"]
     if total["worker_restarts"] == 0:  # not found to hang yet
-        assert total["packets_in_ring"] == 2000 and total["packets_written"] == 0
+        assert total["packets_in_ring"] >= 1000 and total["packets_written"] <= 1000
     batch(quiet, f"link del {link.name}")  # the third has to wait until the first's rings are drained
     wait_state(fancapd, "missing")
     batch(quiet, *creation(link))
@@ -279,7 +280,7 @@ def test_a_missing_interface_holds_nothing(fancapd: Fancapd, link: Link, quiet: 
     wait_state(fancapd, "missing")
     wait_until(lambda: not any(is_alive(pid) for pid in workers), "the workers' end")
     wait_until(lambda: quiet.packet_sockets() == 0, "the sockets' end")
-    assert not fancapd.open_files()
+    wait_until(lambda: not fancapd.open_files(), "the files' end")
     one = fancapd.statistics()["interfaces"][0]
     assert (one["device"], one["ifindex"], one["fanout_id"], one["nic"]) == (None, None, None, None)
     assert [(worker["state"], worker["pid"]) for worker in one["workers"]] == [("waiting", None)] * WORKERS

@@ -172,10 +172,13 @@ def test_room_that_cannot_be_reserved(fancapd: Fancapd, link: Link, faulty: Faul
 # --- slow ------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("operation", ["write", "fsync"])
-def test_hanging_disk(fancapd: Fancapd, link: Link, faulty: FaultyDisk, operation: str, writer: str) -> None:
-    """The rings fill up, the kernel drops and counts; who asks is answered meanwhile."""
-    recording = Run(fancapd, link, {"writer": writer}, rotate={"size": "1MiB"})
+@pytest.mark.parametrize(("operation", "size"), [("write", "1MiB"), ("fsync", "none")])
+def test_hanging_disk(fancapd: Fancapd, link: Link, faulty: FaultyDisk, operation: str, size: str, writer: str) -> None:
+    """
+    The rings fill up, the kernel drops and counts; who asks is answered meanwhile. Nobody can write to a file that is
+    being synced: that takes one that is open for long.
+    """
+    recording = Run(fancapd, link, {"writer": writer}, rotate={"size": size})
     faulty.hang(operation)
     wait_until(lambda: recording.total()["packets_dropped"] > 1000, "drops")
     assert faulty.hanging() >= 1
@@ -184,6 +187,17 @@ def test_hanging_disk(fancapd: Fancapd, link: Link, faulty: FaultyDisk, operatio
     recording.wait_for_writing()
     total = recording.check(None)
     assert total["packets_dropped"] > 1000
+
+
+def test_finished_files_wait_for_a_hanging_disk(fancapd: Fancapd, link: Link, faulty: FaultyDisk) -> None:
+    """Not to be synced, and not renamed before that; what comes is recorded in others."""
+    recording = Run(fancapd, link, {"sync-interval": "none"}, rotate={"size": "1MiB"})
+    faulty.hang("fsync")
+    wait_until(lambda: len(fancapd.open_files()) >= 12, "files that wait")
+    assert faulty.hanging() == 1
+    recording.wait_for_writing()
+    faulty.heal()
+    recording.check(None)
 
 
 def test_slow_disk(fancapd: Fancapd, link: Link, faulty: FaultyDisk) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import (Fancapd, Frames, Json, Link, check_against_files, check_clean, check_closing_statistics, descriptors,
-                     interface, verify, wait_until)
+from harness import (Fancapd, Frames, Json, Link, check_against_files, check_clean, check_closing_statistics,
+                     descriptors, interface, verify, wait_until)
 from test_rotation import by_worker
 
 MIB = 1 << 20
@@ -49,10 +49,6 @@ def wait_until_idle(fancapd: Fancapd) -> None:
     wait_until(lambda: all(worker["ring_blocks_used"] == 0 for worker in fancapd.workers()), "blocks handed back")
 
 
-def count_fds(fancapd: Fancapd) -> list[int]:
-    return [len(descriptors(pid)) for pid in fancapd.processes()]
-
-
 @pytest.mark.parametrize("writer", ["direct", "staged"])
 def test_a_thousand_rotations(fancapd: Fancapd, make_link: Callable[..., Link], writer: str) -> None:
     link, frames, files = make_link(mtu=9000), Frames({"max": JUMBO}), 1000
@@ -60,12 +56,16 @@ def test_a_thousand_rotations(fancapd: Fancapd, make_link: Callable[..., Link], 
     fancapd.start()
     sender = link.flow(frames)
     wait_until(lambda: len(fancapd.files()) > 2, "the first files")
-    fds = count_fds(fancapd)
-    wait_until(lambda: len(fancapd.files()) >= files, f"{files} files")
+
+    def counts() -> list[int]:
+        return [len(descriptors(pid)) for pid in fancapd.processes()]
+
+    fds = counts()
+    wait_until(lambda: len(fancapd.files()) >= files, f"{files} files", 240)
     sent = sender.stop()["sent"]
     total = fancapd.settle(sent)["total"]
     wait_until_idle(fancapd)
-    wait_until(lambda: all(now <= then + 2 for now, then in zip(count_fds(fancapd), fds)),
+    wait_until(lambda: all(now <= then + 2 for now, then in zip(counts(), fds)),
                "no more descriptors than before")  # a file that is open, a client that is leaving
     fancapd.stop()
     result = verify(fancapd.files(), frames, sent)

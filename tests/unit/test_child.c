@@ -14,14 +14,14 @@
 #include "daemon/child.h"
 #include "daemon/clock.h"
 #include "daemon/log.h"
+#include "daemon/ringset.h"
 #include "tests/unit/ledgers.h"
 
 #define MINUTE_NS UINT64_C(60000000000)
 
 static struct fixture {
-	struct config_interface config;
-	struct capture_ring ring;
-	struct capture capture;
+	struct set_ring ring;
+	struct ring_set set;
 	struct child_owner owner;
 	struct child child;
 } fx;
@@ -43,13 +43,12 @@ static int setup(void **state)
 	(void)state;
 	log_set_sink(no_log, NULL);
 	fx = (struct fixture){
-		.config = {.name = "eth0", .workers = 1},
 		.ring = {.ledger = ledger_make(1u << 20, NULL)},
 		.owner = {.base = event_base_new()},
 	};
 	fx.owner.ready = nobody_cares;
-	fx.capture = (struct capture){.config = &fx.config, .rings = &fx.ring};
-	return child_init(&fx.child, &fx.owner, &fx.capture, 0);
+	fx.set = (struct ring_set){.interface = "eth0", .n = 1, .rings = &fx.ring};
+	return child_init(&fx.child, &fx.owner, &fx.set, 0);
 }
 
 static int teardown(void **state)

@@ -16,9 +16,10 @@
 #define NEVER_MS 3600000
 
 static struct fixture {
-	struct config_interface config[2];
-	struct capture_ring rings[2]; /* by worker; shared by the interfaces, which nobody minds here */
-	struct capture captures[2];
+	struct set_ring rings[2]; /* by worker; shared by the interfaces, which nobody minds here */
+	struct ring_set sets[2];
+	struct capture interfaces[2];
+	struct captures captures;
 	struct child_owner owner;
 	struct child children[CHILDREN];
 	int workers[CHILDREN]; /* the other ends of their channels */
@@ -85,15 +86,17 @@ static int setup(void **state)
 	(void)state;
 	log_set_sink(no_log, NULL);
 	fx = (struct fixture){
-		.config = {{.name = "eth0"}, {.name = "eth1"}},
+		.interfaces = {{.name = "eth0", .next = &fx.interfaces[1], .sets = &fx.sets[0]},
+			       {.name = "eth1", .sets = &fx.sets[1]}},
+		.captures = {.first = &fx.interfaces[0], .n = 2},
 		.owner = {.base = event_base_new(), .rotated = on_rotated, .ready = on_ready, .arg = &fx.rotations},
 	};
 	for (unsigned i = 0; i < 2; i++)
 		fx.rings[i].ledger = ledger_make(1u << 20, NULL);
 	for (unsigned i = 0; i < 2; i++)
-		fx.captures[i] = (struct capture){.config = &fx.config[i], .rings = fx.rings};
+		fx.sets[i] = (struct ring_set){.capture = &fx.interfaces[i], .n = 2 - i, .rings = fx.rings, .children = &fx.children[2 * i]};
 	for (unsigned i = 0; i < CHILDREN; i++) {
-		assert_int_equal(child_init(&fx.children[i], &fx.owner, &fx.captures[i / 2], i % 2), 0);
+		assert_int_equal(child_init(&fx.children[i], &fx.owner, &fx.sets[i / 2], i % 2), 0);
 		fx.children[i].process.finished = false; /* as if it had been started */
 		connect_worker(i);
 	}
@@ -116,7 +119,7 @@ static int teardown(void **state)
 
 static int begin(const char *interface, unsigned limit_ms, struct caller *caller)
 {
-	return rotations_begin(&fx.rotations, fx.owner.base, fx.children, CHILDREN, interface, limit_ms, &caller->job);
+	return rotations_begin(&fx.rotations, fx.owner.base, &fx.captures, interface, limit_ms, &caller->job);
 }
 
 static void turn(void)

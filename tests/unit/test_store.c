@@ -99,6 +99,8 @@ static int make_ledger(const char *interface, unsigned worker)
 	return fd;
 }
 
+static const struct ledger_ring about = {.interface = "eth0", .created_ns = 5, .worker = 7};
+
 static void ring_and_ledger_are_handed_over_by_name(void **state)
 {
 	int ring = open("/dev/null", O_RDWR | O_CLOEXEC), ledger = make_ledger("eth0", 7), fd;
@@ -106,20 +108,20 @@ static void ring_and_ledger_are_handed_over_by_name(void **state)
 
 	(void)state;
 	assert_true(store_available());
-	assert_int_equal(store_put("eth0", 7, ring, ledger), 0);
+	assert_int_equal(store_put(&about, ring, ledger), 0);
 	fd = receive(text, sizeof(text));
-	assert_string_equal(text, "FDSTORE=1\nFDPOLL=0\nFDNAME=ledger-eth0-7");
+	assert_string_equal(text, "FDSTORE=1\nFDPOLL=0\nFDNAME=ledger-eth0-5-7");
 	assert_true(same_file(fd, ledger));
 	close(fd);
 	fd = receive(text, sizeof(text));
-	assert_string_equal(text, "FDSTORE=1\nFDPOLL=0\nFDNAME=ring-eth0-7");
+	assert_string_equal(text, "FDSTORE=1\nFDPOLL=0\nFDNAME=ring-eth0-5-7");
 	assert_true(same_file(fd, ring));
 	close(fd);
-	store_remove("eth0", 7);
+	store_remove(&about);
 	receive(text, sizeof(text));
-	assert_string_equal(text, "FDSTOREREMOVE=1\nFDNAME=ring-eth0-7");
+	assert_string_equal(text, "FDSTOREREMOVE=1\nFDNAME=ring-eth0-5-7");
 	receive(text, sizeof(text));
-	assert_string_equal(text, "FDSTOREREMOVE=1\nFDNAME=ledger-eth0-7");
+	assert_string_equal(text, "FDSTOREREMOVE=1\nFDNAME=ledger-eth0-5-7");
 	close(ring);
 	close(ledger);
 }
@@ -134,15 +136,15 @@ static void without_a_store_nothing_is_sent(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		setenv("FDSTORE", none[i], 1);
 		assert_false(store_available());
-		assert_int_equal(store_put("eth0", 0, ring, ring), 0);
-		store_remove("eth0", 0);
+		assert_int_equal(store_put(&about, ring, ring), 0);
+		store_remove(&about);
 	}
 	unsetenv("FDSTORE");
 	assert_false(store_available());
 	setenv("FDSTORE", "64", 1);
 	unsetenv("NOTIFY_SOCKET");
 	assert_false(store_available());
-	assert_int_equal(store_put("eth0", 0, ring, ring), 0);
+	assert_int_equal(store_put(&about, ring, ring), 0);
 	assert_int_equal(receive(text, sizeof(text)), -1);
 	assert_string_equal(text, "");
 	close(ring);
@@ -154,7 +156,7 @@ static void a_store_that_is_not_there_is_an_error(void **state)
 
 	(void)state;
 	setenv("NOTIFY_SOCKET", "/nonexistent/socket", 1);
-	assert_int_equal(store_put("eth0", 0, ring, ring), -ENOENT);
+	assert_int_equal(store_put(&about, ring, ring), -ENOENT);
 	close(ring);
 }
 
