@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "common/direct.h"
 #include "daemon/clock.h"
 #include "daemon/mailbox.h"
 #include "daemon/messages.h"
@@ -24,11 +25,7 @@
 /* Interface statistics stand in the file at least so often, as long as there are packets. */
 #define STATISTICS_NS 1000000000u
 
-/*
- * Rewriting a block costs the same whatever its packets' lengths; packing it costs a copy. Below this mean length of slots
- * the copy is cheaper. And what a block is padded by to whole pages must not weigh against what is in it.
- */
-#define DIRECT_MEAN_BYTES 256u
+/* What a block is padded by to whole pages must not weigh against what is in it. */
 #define DIRECT_BLOCK_BYTES (128u << 10)
 
 struct recorder {

@@ -244,7 +244,7 @@ def shipped(machine: Machine, suffix: str) -> list[str]:
 
 def test_units_are_clean(machine: Machine) -> None:
     units = shipped(machine, "service") + shipped(machine, "socket")
-    assert units == [UNIT, SOCKET_UNIT]
+    assert units == ["fancap-exporter.service", UNIT, SOCKET_UNIT]
     for unit in units:
         done = machine.inside("systemd-analyze", "verify", unit)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
