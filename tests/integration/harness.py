@@ -363,10 +363,12 @@ class Fancapd:
     # --- configuration -----------------------------------------------------------------------------
     def configure(self, *interfaces: Json, rotate: Json | None = None, storage: Json | None = None,
                   **sections: Any) -> None:
-        """Write the configuration. JSON is YAML. Nothing is removed unless storage asks for it."""
+        """
+        Write the configuration. JSON is YAML. Nothing is removed unless storage asks for it, and no minute ends a file unless
+        rotate does: a test may run through one.
+        """
         place: Json = {"directory": str(self.recordings), "retain": {"free": "none"}, **(storage or {})}
-        if rotate:
-            place["rotate"] = rotate
+        place["rotate"] = {"interval": "none", **place.get("rotate", {}), **(rotate or {})}
         if "directories" in place:
             del place["directory"]
         config = {"interfaces": list(interfaces), "storage": place,
