@@ -338,6 +338,12 @@ def descriptors(pid: int) -> dict[int, str]:
     return found
 
 
+def thaw(pid: int) -> None:
+    """Let one go on that was frozen (SIGSTOP): on a slow machine the supervisor's patience may have ended before."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
 def children(pid: int) -> list[int]:
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
