@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/act.h"
+#include "ctl/check.h"
 #include "ctl/follow.h"
 #include "ctl/help.h"
 #include "ctl/host.h"
@@ -81,6 +82,9 @@ const struct command commands[] = {
 	{ .name = "release", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_SEGMENT }, .options = hold_options,
 	  .interface = INTERFACE_OPTION, .help = "let retention remove them again", .details = "Takes the same as hold.",
 	  .run = run_release },
+	{ .name = "check", .arguments = "[loss | INTERFACE...]", .max = -1, .kinds = { WORD_INTERFACE },
+	  .interface = INTERFACE_OPTION, .help = "is this machine fit to capture? and, for monitoring: is there a loss?",
+	  .details = check_details, .options = check_options, .run = run_check },
 	{ .name = "plan", .local = true, .arguments = "[INTERFACE]", ONE_INTERFACE,
 	  .help = "what a capture needs of memory and disk, and its configuration", .details = plan_details,
 	  .options = plan_options, .run = run_plan },
