@@ -177,6 +177,10 @@ struct fancap_inplace_row *ledger_rows(struct ledger *ledger);
 /** How many rows there are: a block with more packets is not rewritten in place. */
 uint32_t ledger_rows_max(const struct ledger *ledger);
 
+/** Worker: that writing to a folder of the recorder's (one of 64) fails, or no longer does; its successors want to know. */
+void ledger_set_failing(struct ledger *ledger, unsigned folder, bool failing);
+bool ledger_failing(const struct ledger *ledger, unsigned folder);
+
 /** How a worker writes, for the supervisor to show. */
 struct ledger_writer {
 	bool io_uring; ///< else pwrite

@@ -82,14 +82,21 @@ static void enter_failure(struct recorder *rec, int error, const char *what)
 			   rec->params.n_folders > 1 ? " where no other directory takes them" : "",
 			   (unsigned long long)(rec->params.retry_ns / 1000000u));
 	*retry_at_ns = clock_monotonic_ns() + rec->params.retry_ns;
+	ledger_set_failing(rec->ledger, rec->folder, true);
 }
 
 static void leave_failure(struct recorder *rec)
 {
-	log_printf(LOG_NOTICE, MESSAGE_WRITE_RESUMED, &rec->params.log, "writing again, to %s; %llu packets were discarded",
-		   ledger_segment_path(rec->ledger), (unsigned long long)rec->failed_packets);
+	if (rec->failed_packets > 0)
+		log_printf(LOG_NOTICE, MESSAGE_WRITE_RESUMED, &rec->params.log,
+			   "writing again, to %s; %llu packets were discarded", ledger_segment_path(rec->ledger),
+			   (unsigned long long)rec->failed_packets);
+	else /* by us: it was a predecessor that could not write */
+		log_printf(LOG_NOTICE, MESSAGE_WRITE_RESUMED, &rec->params.log, "writing again, to %s",
+			   ledger_segment_path(rec->ledger));
 	rec->retry_at_ns[rec->folder] = 0;
 	rec->failed_packets = 0;
+	ledger_set_failing(rec->ledger, rec->folder, false);
 }
 
 static void discard(struct recorder *rec, uint64_t packets)
@@ -843,6 +850,9 @@ int recorder_open(const struct recorder_params *params, const struct recorder_se
 		free(rec);
 		return r;
 	}
+	/* A predecessor has said so: it is tried again at once, and that it works again is said. */
+	for (unsigned i = 0; i < params->n_folders; i++)
+		rec->retry_at_ns[i] = ledger_failing(ledger, i);
 	rec->inherited = count_inherited(rec);
 	segment_take_over(rec);
 	/* The settings changed while nobody was there to be told. */
