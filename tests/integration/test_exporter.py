@@ -13,10 +13,14 @@ import urllib.parse
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import EXPORTER, Fancapd, Frames, Json, Link, interface, run, wait_until
+from harness import EXPORTER, Fancapd, Frames, Json, Link, interface, run, thaw, wait_until
+
+if TYPE_CHECKING:
+    from browser import Browser
 
 COUNT = 5000
 SOURCE = Path(__file__).parents[2]
@@ -99,7 +103,7 @@ def lose_packets(fancapd: Fancapd, link: Link) -> Json:
     worker = fancapd.workers()[0]
     os.kill(worker["pid"], signal.SIGSTOP)
     link.send(Frames({"min": 1400, "max": 1400}), COUNT)
-    os.kill(worker["pid"], signal.SIGCONT)
+    thaw(worker["pid"])
     total = fancapd.settle(COUNT)["total"]
     assert total["packets_dropped"] > 0
     return total
@@ -194,15 +198,52 @@ def test_dashboard_queries_are_understood(fancapd: Fancapd, link: Link, promethe
     fancapd.stop()
 
 
+@pytest.fixture
+def browser(folder: Path, opened: ExitStack) -> Browser:
+    from browser import Browser as Chromium  # pylint: disable=import-outside-toplevel # what no other test takes
+
+    chromium = Chromium(folder / "profile")
+    opened.callback(chromium.close)
+    return chromium
+
+
 def number(text: str) -> int:
     return int(text.split()[0].replace(",", ""))
 
 
-def test_page_shows_what_happens(fancapd: Fancapd, link: Link, exporter: Server, folder: Path, opened: ExitStack) -> None:
-    from browser import Browser  # pylint: disable=import-outside-toplevel
+# By hand.
+FIGURES = {
+    "formatCount(1234567)": "1,234,567", "formatCount(null)": "–", "formatCount(undefined)": "–",
+    "formatRate(0)": "0", "formatRate(0.25)": "0.3", "formatRate(12345)": "12,345", "formatRate(1234567)": "1.23 M",
+    "formatBytes(0)": "0 B", "formatBytes(1023)": "1023 B", "formatBytes(1024)": "1.00 KiB", "formatBytes(10 * 1024 ** 3)": "10.0 GiB",
+    "formatNs(999)": "999 ns", "formatNs(1500)": "1.50 µs", "formatNs(2.5e9)": "2.50 s",
+    "formatSeconds(0)": "0 s", "formatSeconds(61)": "1 min 1 s", "formatSeconds(3600)": "1 h", "formatSeconds(100000)": "1 d 3 h",
+    "formatPercent(0, 10)": "0.00 %", "formatPercent(1, 1e6)": "<0.01 %", "formatPercent(1, 3)": "33.3 %",
+    "formatPercent(999999, 1e6)": ">99.99 %", "formatPercent(10, 10)": "100.0 %", "formatPercent(0, 0)": "–",
+    "formatTime(1700000000000000000)": "2023-11-14 22:13:20 UTC", "formatTime(null)": "–",
+    "niceCeiling(10)": 10, "niceCeiling(11)": 20, "niceCeiling(700)": 1000, "niceCeiling(1025, 1024)": 2048, "niceCeiling(0.3)": 0.5,
+}
+# Rates of what was seen, from [time in s, start, count] to the next.
+RATES = """
+const history = new History();
+const one = seen => ({packets_seen: seen, packets_written: 0, bytes_written: 0, packets_dropped: 0, packets_discarded: 0,
+                      discarded_by_reason: {}, writes: 0, write_ns: 0});
+for (const [time, started, seen] of arguments[0])
+    history.add({time_ns: time * 1e9, started_ns: started, total: one(seen), interfaces: []});
+return history.samples.map((_, i) => history.rateAt(i, "", "seen"));
+"""
 
-    browser = Browser(folder / "profile")
-    opened.callback(browser.close)
+
+def check_figures(browser: Browser) -> None:
+    got = browser.run(f"return [{', '.join(FIGURES)}]")
+    assert dict(zip(FIGURES, got)) == FIGURES
+    assert browser.run(RATES, [[1, 1, 5], [2, 1, 25], [4, 1, 45], [4, 1, 45]]) == [None, 20, 10]  # the same answer twice
+    assert browser.run(RATES, [[1, 1, 5], [2, 2, 3], [3, 2, 4]]) == [None, None, 1]  # restarted
+    assert browser.run(RATES, [[1, 1, 5], [2, 1, 3], [100, 1, 4]]) == [None, None, None]  # shrunk; asleep
+    assert browser.run(RATES, [[100, 1, 5], [50, 1, 6], [51, 1, 8]]) == [None, 2]  # the clock was set back
+
+
+def test_page_shows_what_happens(fancapd: Fancapd, link: Link, exporter: Server, browser: Browser) -> None:
     browser.resize(1280, 1600)
     fancapd.configure(interface(link, 2, ring=SMALL_RING, snaplen=2000))
     fancapd.start()
@@ -228,7 +269,7 @@ def test_page_shows_what_happens(fancapd: Fancapd, link: Link, exporter: Server,
     worker = fancapd.workers()[0]
     os.kill(worker["pid"], signal.SIGSTOP)
     wait_until(lambda: fancapd.statistics()["total"]["packets_dropped"] > 0, "drops")
-    os.kill(worker["pid"], signal.SIGCONT)
+    thaw(worker["pid"])
     wait_until(lambda: browser.text("#state") == "losing packets", "losing packets")
     browser.screenshot("desktop")
     total = fancapd.settle(sender.stop()["sent"])["total"]
@@ -246,6 +287,8 @@ def test_page_shows_what_happens(fancapd: Fancapd, link: Link, exporter: Server,
     assert browser.run("return [...document.querySelectorAll('main *')].filter(e => !e.closest('thead') && "
                        "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML)") == []
     browser.screenshot("phone")
+
+    check_figures(browser)
 
     # Somebody reads it to somebody else: tables are tables.
     assert browser.run("return document.querySelectorAll('table[role=table] [role=columnheader]').length") > 20
