@@ -7,6 +7,7 @@
 
 #include <event2/util.h>
 
+#define PATIENCE_MS 30000
 #define DEFAULT_LISTEN "127.0.0.1:9847"
 #define DEFAULT_SOCKET FANCAP_RUNSTATEDIR "/fancap/io.fancap"
 
@@ -97,7 +98,7 @@ int exporter_options_parse(int argc, char **argv, struct exporter_options *ret, 
 	struct option table[ROWS + 1] = { { 0 } };
 	int option;
 
-	*ret = (struct exporter_options){ .socket = DEFAULT_SOCKET };
+	*ret = (struct exporter_options){ .socket = DEFAULT_SOCKET, .patience_ms = PATIENCE_MS };
 	(void)parse_listen(DEFAULT_LISTEN, ret, NULL);
 	for (size_t i = 0; i < ROWS; i++)
 		table[i] = rows[i].option;
