@@ -297,7 +297,7 @@ static void flush_staged(struct stream *s)
 	    (staged_bytes(s) >= DIRECT_MIN_BYTES || (s->used & PAGE_MASK) == 0))
 		gather_pages(s);
 	submit_gathered(s);
-	if (staged_bytes(s) > 0 && is_idle(s))
+	if (s->error == 0 && staged_bytes(s) > 0 && is_idle(s)) /* an error makes it idle, too */
 		write_rest(s);
 	s->flushing = staged_bytes(s) > 0;
 }
