@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/access.h"
@@ -33,6 +34,9 @@
 #define SETTLE_MS 20
 /* Workers that have not left so long after they were told to (and the block timeout) are killed. */
 #define STOP_MAX_MS 20000
+/* How long to wait for the processes themselves after that, at such intervals. */
+#define WAIT_MAX_MS 20000
+#define WAIT_STEP_MS 5
 /* While draining, systemd is to wait for so long after the last it heard of us. */
 #define EXTEND_MS 10000u
 #define DROPS_LOG_SECONDS 10
@@ -953,6 +957,26 @@ static void log_totals(struct supervisor *sup)
 	statistics_free(stats);
 }
 
+/* One that was killed while it waits for a disk goes when that answers; by itself, if it takes too long. */
+static void wait_for_all(struct supervisor *sup)
+{
+	const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000};
+	unsigned waited_ms = 0;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 || errno == EINTR) {
+		if (pid != 0)
+			continue;
+		if (waited_ms >= WAIT_MAX_MS) {
+			log_error("a process that waits for a disk is left behind: it ends when the disk answers");
+			sup->exit_code = 1;
+			return;
+		}
+		nanosleep(&step, NULL);
+		waited_ms += WAIT_STEP_MS;
+	}
+}
+
 /*
  * Those that still run (a failed start) see their channel closed and leave. Told how much there is to record, which is
  * nothing as a rule, they do so at once, and not after the block timeout.
@@ -973,8 +997,7 @@ static void wait_for_children(struct supervisor *sup)
 			children_close(set);
 	}
 	storage_close(&sup->storage);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	wait_for_all(sup);
 }
 
 static void supervisor_close(struct supervisor *sup)

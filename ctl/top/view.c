@@ -13,6 +13,7 @@
 #define HEAD_ROWS 4 /* about the daemon, its packets, its disks; how rows are sorted */
 #define NS_PER_S 1000000000ull
 #define FULL_PERCENT 95
+#define EVENT_COLUMN 34 /* of its text */
 
 static const unsigned intervals_ms[] = {200, 500, 1000, 2000, 5000, 10000, 30000, 60000};
 #define INTERVAL_DEFAULT 2
@@ -345,6 +346,32 @@ static void disk_draw(const struct view *view, struct grid *grid, int top, int b
 
 /* --- events ----------------------------------------------------------------------------------------------- */
 
+/* @return the row after it: what does not fit into one goes on in the next */
+static int event_draw(const struct view_event *event, struct grid *grid, int row, int bottom)
+{
+	time_t seconds = (time_t)(event->time_ns / NS_PER_S);
+	int column, room = grid->columns - EVENT_COLUMN;
+	const char *rest = event->text;
+	char text[32] = "?";
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	grid_put(grid, row, 0, GRID_PLAIN, text);
+	column = grid_put(grid, row, 21, GRID_PLAIN, event->where) + 1;
+	if (column > EVENT_COLUMN)
+		row++;
+	do {
+		int n = (int)strnlen(rest, (size_t)room);
+
+		if (row < bottom)
+			grid_print(grid, row, EVENT_COLUMN, event->look, "%.*s", n, rest);
+		row++;
+		rest += n;
+	} while (*rest);
+	return row;
+}
+
 /* The latest first. */
 static void events_draw(const struct view *view, struct grid *grid, int top, int bottom)
 {
@@ -356,18 +383,8 @@ static void events_draw(const struct view *view, struct grid *grid, int top, int
 		grid_put(grid, top++, 0, GRID_NOTE, view->events_trouble);
 	else if (!n)
 		grid_put(grid, top++, 0, GRID_PLAIN, "none so far");
-	for (size_t i = (size_t)view->scroll; i < n && top < bottom; i++, top++) {
-		const struct view_event *event = &view->events[(view->n_events - 1 - i) % VIEW_EVENTS_MAX];
-		time_t seconds = (time_t)(event->time_ns / NS_PER_S);
-		char text[32] = "?";
-		struct tm tm;
-
-		if (gmtime_r(&seconds, &tm))
-			strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-		grid_put(grid, top, 0, GRID_PLAIN, text);
-		grid_put(grid, top, grid_put(grid, top, 21, GRID_PLAIN, event->where) < 33 ? 34 :
-			 21 + (int)strlen(event->where) + 1, event->look, event->text);
-	}
+	for (size_t i = (size_t)view->scroll; i < n && top < bottom; i++)
+		top = event_draw(&view->events[(view->n_events - 1 - i) % VIEW_EVENTS_MAX], grid, top, bottom);
 }
 
 /* --- the rest --------------------------------------------------------------------------------------------- */

@@ -171,6 +171,7 @@ def test_signals_leave_the_terminal_clean(folder: Path, terminal: Terminal, numb
     top(terminal, folder / "nobody")
     os.kill(pid_of_top(terminal), number)
     if number == signal.SIGINT: # which the shell takes for the whole line's
+        wait_until(lambda: terminal.state().startswith("0 1 "), "the end of top")
         terminal.run("echo status=$?; stty -g | cksum")
     assert_left_clean(terminal, str(128 + number))
 

@@ -10,7 +10,9 @@
 #include <jansson.h>
 
 #include "ctl/top/columns.h"
+#include "ctl/top/feeds.h"
 #include "ctl/top/view.h"
+#include "tests/unit/ctl_run.h"
 
 #define STARTED_NS 1700000000000000000ll /* 2023-11-14 22:13:20 UTC */
 #define NS_PER_S 1000000000ll
@@ -348,8 +350,14 @@ static void events_are_shown_latest_first(void **state)
 "q quit  i interfaces  w workers  d disk  e events  s sort  p pause  h help\n");
 	assert_looks(view, "packets are being dropped", GRID_BAD);
 	assert_looks(view, "worker was killed", GRID_NOTE);
+	/* What is too long goes on below, and whoever has a long name begins there. */
+	event(view, 3, "info", -1, "/srv/fancap/eth1/2023-11-14/eth1-w0-20231114T221320.pcapng is complete");
+	assert_shows_part(view, 80, 12, "eth1         /srv/fancap/eth1/2023-11-14/eth1-w0-20231114T2\n"
+					"                                  21320.pcapng is complete\n"
+					"2023-11-14 22:13:22  eth1         packets are being dropped\n");
+	assert_shows_part(view, 60, 8, "eth1         /srv/fancap/eth1/2023-11-1\n");
 	/* There is no end to them. */
-	for (int i = 3; i < 1000; i++)
+	for (int i = 4; i < 1000; i++)
 		event(view, i, "info", -1, "and so on");
 	event(view, 1000, "info", -1, "the last");
 	assert_shows_part(view, 80, 12, "2023-11-14 22:30:00  eth1         the last");
@@ -759,6 +767,164 @@ static void incomplete_answers_are_refused(void **state)
 	json_decref(answers[1]);
 }
 
+/* --- what feeds it ---------------------------------------------------------------------------------------- */
+
+/** Replies, each ended by a NUL, one after the other. */
+struct replies {
+	char *bytes;
+	size_t length;
+	FILE *out;
+};
+
+static void replies_open(struct replies *replies)
+{
+	replies->out = open_memstream(&replies->bytes, &replies->length);
+	assert_non_null(replies->out);
+}
+
+static void reply_add(struct replies *replies, json_t *parameters, bool continues)
+{
+	json_t *reply = json_pack("{s:o}", "parameters", parameters);
+
+	if (continues)
+		json_object_set_new(reply, "continues", json_true());
+	json_dumpf(reply, replies->out, JSON_COMPACT);
+	fputc('\0', replies->out);
+	json_decref(reply);
+}
+
+static void error_add(struct replies *replies, const char *error)
+{
+	fprintf(replies->out, "{\"error\":\"%s\",\"parameters\":{}}", error);
+	fputc('\0', replies->out);
+}
+
+/* Pump as top does, until something is so. */
+static void pump_until(struct feeds *feeds, struct view *view, bool (*is_so)(const struct view *view))
+{
+	for (int i = 0; i < 1000 && !is_so(view); i++) {
+		struct pollfd polled[FEEDS];
+
+		feeds_pump(feeds, view);
+		if (!is_so(view))
+			poll(polled, feeds_poll(feeds, polled), feeds_due_ms(feeds));
+	}
+	assert_true(is_so(view));
+}
+
+static bool has_rates(const struct view *view)
+{
+	return view->has_sample && view->sample.total.rates.known;
+}
+
+static bool has_trouble(const struct view *view)
+{
+	return view->trouble[0] != '\0';
+}
+
+static bool has_no_events(const struct view *view)
+{
+	return view->events_trouble != NULL;
+}
+
+static void run_feeds(struct replies *replies, struct view *view, bool (*is_so)(const struct view *view), char calls[4096])
+{
+	struct ctl ctl = {.timeout_ms = 2000, .err = stderr, .out = stdout};
+	struct daemon daemon;
+	struct feeds *feeds;
+
+	fclose(replies->out);
+	daemon = daemon_start(TALKS, replies->bytes, replies->length);
+	ctl.socket = daemon.path;
+	feeds = feeds_new(&ctl, "eth1");
+	assert_non_null(feeds);
+	pump_until(feeds, view, is_so);
+	snprintf(calls, 4096, "%s", daemon.calls);
+	feeds_free(feeds);
+	daemon_stop(&daemon);
+	free(replies->bytes);
+}
+
+static void a_stream_is_followed(void **state)
+{
+	struct view *view = view_new();
+	struct replies replies;
+	char calls[4096];
+
+	(void)state;
+	replies_open(&replies);
+	reply_add(&replies, statistics(10), true);
+	reply_add(&replies, statistics(11), true);
+	run_feeds(&replies, view, has_rates, calls);
+	assert_has(calls, "GetStatistics");
+	assert_has(calls, "\"more\":true");
+	assert_has(calls, "\"interval_ms\":1000");
+	assert_has(calls, "\"interface\":\"eth1\"");
+	view_free(view);
+}
+
+/* One of before knows no interval, and answers once. */
+static void a_daemon_without_streams_is_asked_again(void **state)
+{
+	struct view *view = view_new();
+	struct replies replies;
+	char calls[4096], *second;
+
+	(void)state;
+	view->interval = 0;
+	replies_open(&replies);
+	error_add(&replies, "org.varlink.service.InvalidParameter");
+	for (int seconds = 10; seconds < 20; seconds++)
+		reply_add(&replies, statistics(seconds), false);
+	run_feeds(&replies, view, has_rates, calls);
+	second = strchr(calls, '\n');
+	assert_non_null(second);
+	*second = '\0';
+	assert_has(calls, "interval_ms");
+	assert_null(strstr(second + 1, "interval_ms"));
+	view_free(view);
+}
+
+static void trouble_of_the_daemon_is_told(void **state)
+{
+	static const char *const rows[][2] = {
+		{"io.fancap.NoSuchInterface", "fancapd answers: io.fancap.NoSuchInterface {}"},
+		{"org.varlink.service.PermissionDenied", "PermissionDenied"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct view *view = view_new();
+		struct replies replies;
+		char calls[4096];
+
+		replies_open(&replies);
+		error_add(&replies, rows[i][0]);
+		run_feeds(&replies, view, has_trouble, calls);
+		assert_has(view->trouble, rows[i][1]);
+		assert_null(strstr(view->trouble, "fancapctl:"));
+		view_free(view);
+	}
+}
+
+static void a_daemon_without_events_is_told(void **state)
+{
+	struct view *view = view_new();
+	struct replies replies;
+	char calls[4096];
+
+	(void)state;
+	keys(view, "e");
+	replies_open(&replies);
+	reply_add(&replies, statistics(10), false);
+	error_add(&replies, "org.varlink.service.MethodNotFound"); /* of GetStatus, which is no trouble */
+	error_add(&replies, "org.varlink.service.MethodNotFound");
+	run_feeds(&replies, view, has_no_events, calls);
+	assert_has(calls, "io.fancap.Events");
+	assert_shows_part(view, 80, 24, "this fancapd does not tell events");
+	view_free(view);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -782,6 +948,10 @@ int main(void)
 		cmocka_unit_test(forecast_has_two_units),
 		cmocka_unit_test(what_is_not_known_is_not_shown),
 		cmocka_unit_test(incomplete_answers_are_refused),
+		cmocka_unit_test(a_stream_is_followed),
+		cmocka_unit_test(a_daemon_without_streams_is_asked_again),
+		cmocka_unit_test(trouble_of_the_daemon_is_told),
+		cmocka_unit_test(a_daemon_without_events_is_told),
 	};
 
 	return cmocka_run_group_tests_name("top", tests, NULL, NULL);
