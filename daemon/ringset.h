@@ -103,7 +103,7 @@ void ring_set_unstore(struct ring_set *set);
 void ring_set_read_kernel(struct ring_set *set, unsigned worker);
 void ring_set_read_kernel_all(struct ring_set *set);
 
-/** Packets that the kernel has put into a worker's ring, as of the last reading. */
+/** Packets that the kernel has put into a worker's ring, as of the last reading; those of another set included. */
 uint64_t ring_set_delivered(const struct ring_set *set, unsigned worker);
 
 /**
