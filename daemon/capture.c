@@ -71,7 +71,7 @@ static int open_folders(const struct config *config, struct capture *capture, st
 	return r;
 }
 
-static int check_cpus(const struct config_interface *interface, struct fancap_error *err)
+int capture_check(const struct config_interface *interface, struct fancap_error *err)
 {
 	cpu_set_t usable;
 
@@ -159,6 +159,25 @@ static int take_over(struct capture *capture, struct store *store)
 	return 1;
 }
 
+int capture_regroup(struct capture *capture, const struct config *config, const struct config_interface *interface,
+		    struct ring_set **ret, struct fancap_error *err)
+{
+	struct recorder_settings settings = capture->settings; /* for the device's name */
+	int r;
+
+	if (capture->n_sets >= SETS_MAX) {
+		fancap_error_set(err, "%s: earlier rings are still being drained", capture->name);
+		return -EBUSY;
+	}
+	fill_settings(config, interface, &settings);
+	r = ring_set_open(interface, &settings, ret, err);
+	if (r < 0)
+		return r;
+	(*ret)->coming = true;
+	add_set(capture, *ret);
+	return 0;
+}
+
 static int open_set(struct capture *capture, struct fancap_error *err)
 {
 	struct ring_set *set;
@@ -201,7 +220,7 @@ static int open_in(const struct config *config, struct capture *capture, struct 
 	int r;
 
 	fill_settings(config, interface, &capture->settings);
-	r = check_cpus(interface, err);
+	r = capture_check(interface, err);
 	if (r == 0)
 		r = open_folders(config, capture, err);
 	if (r == 0)
@@ -268,6 +287,19 @@ void captures_close(struct captures *captures)
 	captures->n = 0;
 }
 
+void captures_forget(struct captures *captures, struct capture *capture)
+{
+	struct capture **at = &captures->first;
+
+	while (*at != capture)
+		at = &(*at)->next;
+	*at = capture->next;
+	captures->n--;
+	for (unsigned i = 0; i < capture->n_past; i++)
+		statistics_counters_add(&captures->removed, &capture->past[i]);
+	capture_close(capture);
+}
+
 struct capture *captures_find(const struct captures *captures, const char *name)
 {
 	struct capture *capture = captures->first;
@@ -303,16 +335,25 @@ struct child *captures_next_child(const struct captures *captures, const struct 
 
 /* --- devices that come and go ---------------------------------------------------------------------------------- */
 
+struct ring_set *capture_current(const struct capture *capture)
+{
+	struct ring_set *set = capture->sets;
+
+	while (set != NULL && set->coming)
+		set = set->next;
+	return set;
+}
+
 struct ring_set *capture_device(const struct capture *capture)
 {
-	struct ring_set *latest = capture->sets;
+	struct ring_set *latest = capture_current(capture);
 
 	return latest != NULL && !latest->gone && ring_set_is_bound(latest) ? latest : NULL;
 }
 
 bool capture_is_lost(const struct capture *capture)
 {
-	const struct ring_set *latest = capture->sets;
+	const struct ring_set *latest = capture_current(capture);
 
 	return latest != NULL && !latest->gone && !ring_set_is_bound(latest);
 }
@@ -362,7 +403,7 @@ int capture_attach(struct capture *capture, struct fancap_error *err)
 
 void capture_detach(struct capture *capture)
 {
-	capture->sets->gone = true;
+	capture_current(capture)->gone = true;
 	capture->up = false;
 	capture->has_nic = false;
 }
@@ -371,6 +412,18 @@ void capture_store(const struct capture *capture)
 {
 	for (struct ring_set *set = capture->sets; set != NULL; set = set->next)
 		ring_set_store(set);
+}
+
+void capture_remove(struct capture *capture)
+{
+	capture->last = *capture->config;
+	capture->last.name = capture->name;
+	capture->last.filter = NULL;
+	capture->last.fanout.program = "";
+	capture->last.cpus = NULL;
+	capture->last.n_cpus = 0;
+	capture->config = &capture->last;
+	capture->removed = true;
 }
 
 /* --- filters ----------------------------------------------------------------------------------------------------- */
@@ -437,7 +490,7 @@ unsigned capture_workers(const struct capture *capture)
 	unsigned most = capture->config->workers;
 
 	for (const struct ring_set *set = capture->sets; set != NULL; set = set->next)
-		most = set->n > most ? set->n : most;
+		most = !set->coming && set->n > most ? set->n : most;
 	return most;
 }
 
@@ -486,7 +539,7 @@ void capture_count(const struct capture *capture, unsigned worker, struct statis
 	if (worker < capture->n_past)
 		ret->counters = capture->past[worker];
 	for (struct ring_set *set = capture->sets; set != NULL; set = set->next) {
-		if (worker >= set->n)
+		if (worker >= set->n || set->coming)
 			continue;
 		count_set(set, worker, &ret->counters);
 		ring_set_show(set, worker, ret);
@@ -516,7 +569,9 @@ void capture_retire(struct capture *capture, struct ring_set *set)
 	if (past_grow(capture, set->n) < 0)
 		log_printf(LOG_ERR, NULL, &(struct log_context){capture->name, -1},
 			   "out of memory: what was counted of a set of rings is lost");
-	for (unsigned i = 0; i < set->n && i < capture->n_past; i++)
+	/* Nobody works on it: what is counted is final. */
+	ring_set_uncut(set);
+	for (unsigned i = 0; !set->abandoned && i < set->n && i < capture->n_past; i++)
 		count_set(set, i, &capture->past[i]);
 	children_close(set);
 	ring_set_unstore(set);

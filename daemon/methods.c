@@ -153,7 +153,7 @@ static const struct method methods[] = {
 	{ "io.fancap.ListWorkers", ACCESS_READ, methods_list_workers, NULL, { { "interface", JSON_STRING, false } } },
 	{ "io.fancap.GetConfiguration", ACCESS_READ, methods_get_configuration, NULL, { { 0 } } },
 	{ "io.fancap.Events", ACCESS_READ, NULL, methods_events, { { "backlog", JSON_INTEGER, false } } },
-	{ "io.fancap.Reload", ACCESS_ACT, methods_reload, NULL, { { 0 } } },
+	{ "io.fancap.Reload", ACCESS_ACT, NULL, methods_reload, { { 0 } } },
 	{ "io.fancap.Rotate", ACCESS_ACT, NULL, methods_rotate, { { "interface", JSON_STRING, false } } },
 };
 

@@ -45,7 +45,8 @@ bool methods_events(const struct control_source *source, json_t *parameters, str
 		    struct method_reply *ret_reply);
 
 /* --- methods_act.c --- */
-void methods_reload(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+bool methods_reload(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+		    struct method_reply *ret_reply);
 bool methods_rotate(const struct control_source *source, json_t *parameters, struct method_wait *wait,
 		    struct method_reply *ret_reply);
 

@@ -119,6 +119,15 @@ void ring_set_count(struct ring_set *set, unsigned worker, struct statistics_cou
 	statistics_counters_add(sum, &counters);
 }
 
+void ring_set_uncut(struct ring_set *set)
+{
+	ring_set_read_kernel_all(set);
+	for (unsigned i = 0; i < set->n; i++) {
+		ledger_set_begin(set->rings[i].ledger, 0);
+		ledger_set_end(set->rings[i].ledger, UINT64_MAX);
+	}
+}
+
 void ring_set_show(const struct ring_set *set, unsigned worker, struct statistics_worker *ret)
 {
 	const struct ledger *ledger = set->rings[worker].ledger;

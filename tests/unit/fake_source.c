@@ -177,7 +177,8 @@ static void fake_status(void *arg, struct control_status *ret_status)
 
 void fake_source_end_jobs(struct fake_source *fake, bool in_time)
 {
-	const struct control_outcome outcome = { .in_time = in_time, .workers = 2 };
+	struct reload_report report = { fake->reload_result, (char *)(uintptr_t)fake->reload_reasons };
+	const struct control_outcome outcome = { .in_time = in_time, .workers = 2, .reload = &report };
 
 	while (fake->n_jobs > 0) {
 		struct control_job *job = fake->jobs[--fake->n_jobs];
@@ -186,14 +187,20 @@ void fake_source_end_jobs(struct fake_source *fake, bool in_time)
 	}
 }
 
-static void fake_reload(void *arg, struct reload_report *ret_report)
+static bool fake_reload(void *arg, struct control_job *job, struct reload_report *ret_report)
 {
 	struct fake_source *fake = arg;
+
+	if (fake->reload_takes_time) {
+		fake->jobs[fake->n_jobs++] = job;
+		return false;
+	}
 
 	fake_source_end_jobs(fake, true);
 	fake->reloads++;
 	*ret_report = (struct reload_report){ fake->reload_result,
 					      fake->reload_reasons ? strdup(fake->reload_reasons) : NULL };
+	return true;
 }
 
 static int fake_rotate(void *arg, const char *interface, struct control_job *job)
