@@ -56,8 +56,8 @@ void captures_close(struct captures *captures);
 
 /**
  * Make everything that capturing an interface takes, with the gate closed: no packet is seen yet. Or, if the store has
- * rings of this interface that are as they would be made now, go on with those: their gate is open, and they go on filling.
- * Other rings of it in the store are to be drained. If there is no such device, and the configuration says to wait for it:
+ * rings of this interface, go on with those: their gate is open, and they go on filling. If they are not as they would be made
+ * now, there is a new set as well, `coming`. Other rings of it in the store are to be drained. If there is no such device, and the configuration says to wait for it:
  * all but what takes the device.
  *
  * @param config borrowed, until capture_close() or capture_apply()
@@ -67,6 +67,14 @@ void captures_close(struct captures *captures);
  */
 int capture_open(const struct config *config, const struct config_interface *interface, struct store *store,
 		 struct captures *captures, struct fancap_error *err);
+
+/**
+ * Rings in the store whose interface is not configured any more are to be drained.
+ *
+ * @param captures those that are configured; the others are added, as `removed`
+ * @return 0 or -errno
+ */
+int capture_open_left(const struct config *config, struct store *store, struct captures *captures, struct fancap_error *err);
 
 /** Whether an interface could be captured as configured, as far as that is known without its device. @return 0 or -errno */
 int capture_check(const struct config_interface *interface, struct fancap_error *err);

@@ -100,20 +100,13 @@ static void close_gates(struct handover *h)
 	}
 }
 
-static void mark(struct ring_set *set)
-{
-	ring_set_read_kernel_all(set);
-	for (unsigned i = 0; i < set->n; i++)
-		ledger_set_mark(set->rings[i].ledger, ring_set_delivered(set, i));
-}
-
 static void finish(struct handover *h)
 {
 	for (size_t i = 0; i < h->n; i++) {
 		struct pair *pair = &h->pairs[i];
 
 		if (pair->to != NULL) {
-			mark(pair->to);
+			ring_set_mark(pair->to);
 			ring_set_stamp_as_configured(pair->to);
 		}
 		pair->from->gone = true;

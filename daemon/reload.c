@@ -28,6 +28,8 @@ struct change {
 
 struct reload_run {
 	struct config *config; /* NULL: it is in force, and the owner's */
+	bool at_start;	       /* it was in force before */
+	bool decided;
 	struct change *changes;
 	size_t n;
 	struct handover *handover;
@@ -37,9 +39,10 @@ struct reload_run {
 
 /* --- what is to be done ------------------------------------------------------------------------------------------- */
 
-static int count_changes(const struct config *config, const struct captures *captures)
+/* At most. @param config NULL: none */
+static size_t count_changes(const struct config *config, const struct captures *captures)
 {
-	return (int)(captures->n + config->n_interfaces);
+	return captures->n + (config != NULL ? config->n_interfaces : 0);
 }
 
 /* All that can be seen to be impossible without making anything. */
@@ -237,6 +240,9 @@ static void apply_all(struct reload *reload)
 	struct reload_run *run = reload->run;
 	struct config *config = run->config;
 
+	run->decided = true;
+	if (run->at_start)
+		return;
 	for (size_t i = 0; i < run->n; i++)
 		apply(config, &run->changes[i]);
 	run->config = NULL;
@@ -250,10 +256,13 @@ static void apply_all(struct reload *reload)
 
 static void succeed(struct reload *reload, struct reload_report *report)
 {
+	if (reload->run->at_start)
+		log_info("new rings have taken over from those of an earlier fancapd");
+	else
+		log_printf(LOG_NOTICE, MESSAGE_RELOADED, NULL, "configuration reloaded from %s", reload->owner.path);
 	run_free(reload->run);
 	reload->run = NULL;
 	*report = (struct reload_report){RELOAD_DONE, NULL};
-	log_printf(LOG_NOTICE, MESSAGE_RELOADED, NULL, "configuration reloaded from %s", reload->owner.path);
 }
 
 static void on_decided(void *arg)
@@ -354,7 +363,7 @@ static void on_limit(evutil_socket_t fd, short what, void *arg)
 
 void reload_give_up(struct reload *reload, const char *why)
 {
-	if (reload->run != NULL && reload->run->config != NULL)
+	if (reload->run != NULL && !reload->run->decided)
 		fail_later(reload, RELOAD_UNAVAILABLE, why);
 }
 
@@ -374,7 +383,7 @@ static struct reload_run *run_new(struct reload *reload, struct config *config)
 
 	if (run == NULL)
 		return NULL;
-	run->changes = calloc((size_t)count_changes(config, reload->owner.captures), sizeof(*run->changes));
+	run->changes = calloc(count_changes(config, reload->owner.captures) + 1, sizeof(*run->changes));
 	run->handover = handover_new(reload->owner.base, &owner);
 	run->limit = evtimer_new(reload->owner.base, on_limit, reload);
 	if (run->changes == NULL || run->handover == NULL || run->limit == NULL) {
@@ -408,6 +417,44 @@ static bool start(struct reload *reload, struct reload_report *report)
 	}
 	evtimer_add(run->limit, all_ready(run) ? &(struct timeval){0} : &limit);
 	return false;
+}
+
+int reload_take_over(struct reload *reload)
+{
+	struct reload_run *run = run_new(reload, NULL);
+	struct fancap_error err = {"out of memory"};
+	int r = 0;
+
+	if (run == NULL)
+		return -ENOMEM;
+	run->at_start = true;
+	reload->run = run;
+	for (struct capture *capture = reload->owner.captures->first; r == 0 && capture != NULL; capture = capture->next) {
+		struct change *change = &run->changes[run->n];
+
+		if (capture->sets == NULL || !capture->sets->coming)
+			continue;
+		*change = (struct change){
+			.capture = capture,
+			.interface = capture->config,
+			.from = capture_device(capture),
+			.to = capture->sets,
+		};
+		run->n++;
+		if (change->from == NULL)
+			r = -ENODEV;
+		if (r == 0)
+			r = capture_filter_compile(capture, capture->config, &change->filter, &err);
+		if (r == 0)
+			r = handover_add(run->handover, change->from, change->to);
+	}
+	if (run->n == 0)
+		reload_stop(reload);
+	else if (r < 0)
+		reload_give_up(reload, err.text);
+	else
+		reload_check(reload);
+	return 0;
 }
 
 bool reload_begin(struct reload *reload, const struct config *current, struct reload_report *ret_report)

@@ -60,6 +60,12 @@ struct reload {
  */
 bool reload_begin(struct reload *reload, const struct config *current, struct reload_report *ret_report);
 
+/**
+ * At the start: let sets that are `coming` take over from those that an earlier fancapd left. Their workers record, and gates
+ * are as after a start. @return 0 or -ENOMEM
+ */
+int reload_take_over(struct reload *reload);
+
 /** A worker says that it records, or has died: see whether that was what a reload waited for. */
 void reload_check(struct reload *reload);
 

@@ -94,6 +94,19 @@ void ring_set_gate_close(const struct ring_set *set);
  */
 int ring_set_take(struct store *store, const char *interface, struct ring_set **ret);
 
+/**
+ * The process that had one set take over from another may have died in the middle of it: finish what had been decided.
+ *
+ * @param sets all of an interface. Those that had not been let take over yet are `abandoned`: others have all that is in them
+ */
+void ring_set_settle(struct ring_set *sets);
+
+/** Nothing that was stamped before its begin comes to it any more: see when its workers are past that. */
+void ring_set_mark(struct ring_set *set);
+
+/** Whether it has been told where to end. */
+bool ring_set_has_end(const struct ring_set *set);
+
 /** Why a set is not as it would be made now, for this interface and device; NULL: it is. */
 const char *ring_set_misfit(const struct ring_set *set, const struct config_interface *interface,
 			    const struct fancap_link *link);

@@ -558,11 +558,16 @@ static int begin_capture(struct supervisor *sup)
 		return r;
 	sup->state = CONTROL_RUNNING;
 	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next) {
-		if (capture->sets == NULL || capture->sets->gone)
+		const struct ring_set *set = capture->sets;
+
+		if (set == NULL || set->gone)
 			continue;
-		log_capture(capture, capture->sets);
-		log_stall(capture->sets);
+		log_capture(capture, set);
+		log_stall(set);
 	}
+	r = reload_take_over(&sup->reload);
+	if (r < 0)
+		return r;
 	log_io_uring(sup);
 	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
 	notify_ready();
@@ -802,7 +807,7 @@ static int open_captures(struct supervisor *sup, struct fancap_error *err)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return capture_open_left(config, &sup->store, &sup->captures, err);
 }
 
 static int start_children(struct supervisor *sup, struct fancap_error *err)
