@@ -259,6 +259,8 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 	while ((r = channel_receive(fd, &message)) == 1) {
 		if (message.type == CHANNEL_KEEP)
 			configure(k, &message.keeper);
+		else if (message.type == CHANNEL_STOP)
+			event_base_loopbreak(k->base); /* what is not finished lies in the folders */
 	}
 	/* Without a supervisor we go on for the workers: they finish their files, leave, and so does the mailbox. */
 	if (r != -EAGAIN && r != -EINTR)

@@ -50,6 +50,7 @@ struct supervisor {
 	struct captures captures;
 	struct rotations rotations;
 	struct reload reload;
+	bool sets_changed; /* since the storage keeper was told */
 	struct control_job *reload_job; /* who waits for the one under way; NULL: nobody */
 	struct storage storage;
 	struct storage_status storage_status; /* as last asked for */
@@ -236,6 +237,9 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	feed_watchdog(sup);
 	log_page_cache(sup);
+	if (sup->sets_changed && sup->state == CONTROL_RUNNING)
+		storage_renew(&sup->storage);
+	sup->sets_changed = false;
 	if (stats == NULL)
 		return;
 	sup->seconds++;
@@ -384,12 +388,14 @@ static void worker_finished(struct supervisor *sup, struct ring_set *set)
 
 static void on_attached(struct capture *capture, void *arg)
 {
+	struct supervisor *sup = arg;
 	struct ring_set *set = capture_current(capture);
-	int r = set != NULL && set->children == NULL ? start_workers(arg, set) : 0;
+	int r = set != NULL && set->children == NULL ? start_workers(sup, set) : 0;
 
 	if (r < 0)
 		log_printf(LOG_ERR, NULL, &(struct log_context){capture->name, -1}, "no workers can be started: %s",
 			   strerror(-r));
+	sup->sets_changed = true;
 }
 
 /* With the device, the kernel has taken the sockets off it: no packet is on its way to the rings. */
@@ -437,10 +443,10 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 static void keeper_died(struct supervisor *sup, int status)
 {
 	process_reaped(&sup->storage.process, status);
-	if (sup->storage.process.finished)
-		event_base_loopbreak(sup->base);
-	else
+	if (!sup->storage.process.finished)
 		process_restart_later(&sup->storage.process);
+	else if (storage_left(&sup->storage))
+		event_base_loopbreak(sup->base);
 }
 
 static void on_sigchld(evutil_socket_t fd, short what, void *arg)
@@ -638,6 +644,7 @@ static void on_config_in_force(struct config *config, void *arg)
 	config_free(sup->config);
 	sup->config = config;
 	sup->loaded_ns = clock_realtime_ns();
+	sup->sets_changed = true;
 	storage_configure(&sup->storage, config);
 	while ((child = next_child(sup, child)) != NULL) {
 		if (!child->set->gone)

@@ -187,6 +187,25 @@ def test_interfaces_come_and_go_under_load(fancapd: Fancapd, link: Link) -> None
         assert (result["missing"], result["duplicates"]) == (0, 0)
 
 
+def test_the_storage_keeper_learns_of_new_rings(fancapd: Fancapd, link: Link) -> None:
+    """It is replaced by one that knows their ledgers, and has not died."""
+    frames = Frames()
+    fancapd.all_there = False
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    before = fancapd.status()["storage"]["keeper_pid"]
+    fancapd.configure(interface(link, 1))
+    reload(fancapd, "configuration reloaded")
+    wait_until(lambda: fancapd.status()["storage"]["keeper_pid"] not in (before, None), "another keeper")
+    assert fancapd.status()["storage"]["keeper_restarts"] == 0
+    link.send(frames, 1000)
+    fancapd.settle(1000)
+    fancapd.configure(interface(link, 2))
+    reload(fancapd, "configuration reloaded")
+    fancapd.stop()  # while it is being replaced, perhaps: all is finished all the same
+    assert verify(fancapd.files(), frames, 1000)["missing"] == 0
+
+
 def test_an_interface_that_cannot_be_had_changes_nothing(fancapd: Fancapd, link: Link) -> None:
     """Whatever else the configuration asks for."""
     frames = Frames()
