@@ -19,6 +19,7 @@ static volatile sig_atomic_t signalled;
 /* --- names ---------------------------------------------------------------------------------------------- */
 
 static const char part[] = ".part";
+static const char set_aside[] = ".block";
 static const char *const extensions[] = {".pcapng", ".pcap", ".cap", ".ntar"};
 
 static size_t stem_length(const char *name, const char *ending)
@@ -40,8 +41,14 @@ int recovery_name(const char *from, char *ret, size_t size)
 	const char *added = "";
 	int n;
 
-	if (stem == 0)
+	if (stem == 0) {
+		stem = stem_length(from, set_aside);
+		if (stem != 0) {
+			n = snprintf(ret, size, "%.*s.recovered.pcapng", (int)stem, from);
+			return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+		}
 		added = ".recovered";
+	}
 	for (size_t i = 0; stem == 0 && i < sizeof(extensions) / sizeof(extensions[0]); i++)
 		stem = stem_length(from, extensions[i]);
 	if (stem == 0)

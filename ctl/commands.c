@@ -6,14 +6,17 @@
 #include <string.h>
 
 #include "ctl/act.h"
+#include "ctl/check.h"
 #include "ctl/follow.h"
 #include "ctl/help.h"
 #include "ctl/host.h"
 #include "ctl/look.h"
 #include "ctl/options.h"
+#include "ctl/plan.h"
 #include "ctl/recover.h"
 #include "ctl/segments.h"
 #include "ctl/suggest.h"
+#include "ctl/top.h"
 #include "ctl/when.h"
 
 #define COMMANDS_MAX 64
@@ -30,6 +33,8 @@ const struct command commands[] = {
 	{ .name = "statistics", .arguments = "[INTERFACE]", ONE_INTERFACE, .options = statistics_options,
 	  .help = "what became of every packet, by interface and worker",
 	  .details = "With --watch it goes on until Ctrl-C; with --json each answer is one line then.", .run = run_statistics },
+	{ .name = "top", .arguments = "[INTERFACE]", ONE_INTERFACE,
+	  .help = "a live view: rates, losses, rings, writes, disks, events", .details = top_details, .run = run_top },
 	{ .name = "workers", .arguments = "[INTERFACE]", ONE_INTERFACE, .help = "the workers: process, CPU, ring",
 	  .run = run_workers },
 	{ .name = "interfaces", .arguments = "[INTERFACE]", ONE_INTERFACE,
@@ -77,6 +82,12 @@ const struct command commands[] = {
 	{ .name = "release", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_SEGMENT }, .options = hold_options,
 	  .interface = INTERFACE_OPTION, .help = "let retention remove them again", .details = "Takes the same as hold.",
 	  .run = run_release },
+	{ .name = "check", .arguments = "[loss | INTERFACE...]", .max = -1, .kinds = { WORD_INTERFACE },
+	  .interface = INTERFACE_OPTION, .help = "is this machine fit to capture? and, for monitoring: is there a loss?",
+	  .details = check_details, .options = check_options, .run = run_check },
+	{ .name = "plan", .local = true, .arguments = "[INTERFACE]", ONE_INTERFACE,
+	  .help = "what a capture needs of memory and disk, and its configuration", .details = plan_details,
+	  .options = plan_options, .run = run_plan },
 	{ .name = "recover", .local = true, .arguments = "FILE...", .min = 1, .max = -1, .kinds = { WORD_FILE }, .options = recover_options,
 	  .help = "make whole files of torn ones: FILE.part to FILE, others to FILE.recovered.pcapng",
 	  .details = "Works on files of this machine; the daemon is not asked.", .run = run_recover },

@@ -2,6 +2,7 @@
 #include "ctl/reader.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static void reader_miss(struct reader *reader, const char *key)
@@ -28,6 +29,11 @@ const char *read_text(struct reader *reader, json_t *object, const char *key)
 		return json_string_value(value);
 	reader_miss(reader, key);
 	return "";
+}
+
+void read_text_copy(char *to, size_t size, struct reader *reader, json_t *object, const char *key)
+{
+	(void)snprintf(to, size, "%s", read_text(reader, object, key));
 }
 
 json_t *read_array(struct reader *reader, json_t *object, const char *key)

@@ -3,6 +3,7 @@
 #define CTL_READER_H
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ctl/output.h"
@@ -17,6 +18,9 @@ int reader_result(const struct reader *reader, const char **ret_missing);
 
 uint64_t read_count(struct reader *reader, json_t *object, const char *key);
 const char *read_text(struct reader *reader, json_t *object, const char *key);
+
+/** As read_text(), into a buffer; what does not fit is cut off. */
+void read_text_copy(char *to, size_t size, struct reader *reader, json_t *object, const char *key);
 json_t *read_object(struct reader *reader, json_t *object, const char *key);
 
 /** @return NULL if it is not there, which Jansson takes for an empty one */

@@ -9,6 +9,7 @@
 #include "daemon/archive.h"
 #include "daemon/compress.h"
 #include "daemon/segment.h"
+#include "daemon/summary.h"
 
 #define SUFFIX ".pcapng"
 #define NS_PER_MS 1000000u
@@ -137,7 +138,7 @@ enum archive_kind archive_parse(const char *interface, uint16_t interface_id, co
 		{COMPRESS_SUFFIX, ARCHIVE_FILE, true},
 		{COMPRESS_SUFFIX SEGMENT_PART, ARCHIVE_COMPRESSING, true},
 	};
-	struct archive_file file = {.interface = interface_id};
+	struct archive_file file = {.interface = interface_id, .packets = SUMMARY_PACKETS_UNKNOWN};
 	const char *rest = name;
 
 	if (!name_read(&rest, interface, &file) || !name_is_ours(interface, day, name, (size_t)(rest - name), &file))
@@ -150,6 +151,45 @@ enum archive_kind archive_parse(const char *interface, uint16_t interface_id, co
 		}
 	}
 	return ARCHIVE_FOREIGN;
+}
+
+/* Which directory a path is in. @return its index, or n: none */
+static size_t directory_of(const char *const *directories, size_t n, const char *path)
+{
+	size_t i = 0;
+
+	for (; i < n; i++) {
+		size_t length = strlen(directories[i]);
+
+		if (strncmp(path, directories[i], length) == 0 && path[length] == '/')
+			break;
+	}
+	return i;
+}
+
+enum archive_kind archive_parse_path(const char *const *directories, size_t n, const char *path, char *ret_interface,
+				     struct archive_file *ret)
+{
+	size_t directory = directory_of(directories, n, path), length;
+	const char *interface, *day, *name;
+	char folder[NAME_MAX + 1];
+	enum archive_kind kind;
+
+	if (directory == n)
+		return ARCHIVE_FOREIGN;
+	interface = path + strlen(directories[directory]);
+	interface += strspn(interface, "/");
+	length = strcspn(interface, "/");
+	day = interface + length + (interface[length] == '/');
+	name = strchr(day, '/');
+	if (name == NULL || length > NAME_MAX || (size_t)(name - day) > NAME_MAX)
+		return ARCHIVE_FOREIGN;
+	snprintf(ret_interface, NAME_MAX + 1, "%.*s", (int)length, interface);
+	snprintf(folder, sizeof(folder), "%.*s", (int)(name - day), day);
+	kind = archive_parse(ret_interface, 0, folder, name + 1, ret);
+	if (kind != ARCHIVE_FOREIGN)
+		ret->directory = (uint8_t)directory;
+	return kind;
 }
 
 int archive_path(const struct archive *archive, const struct archive_file *file, char *ret, size_t size)
@@ -196,6 +236,16 @@ static size_t position(const struct archive *archive, const struct archive_file 
 			high = middle;
 	}
 	return low;
+}
+
+size_t archive_position(const struct archive *archive, const struct archive_file *name)
+{
+	return position(archive, name) - archive->first;
+}
+
+const char *archive_interface_name(const struct archive *archive, const struct archive_file *file)
+{
+	return archive->interfaces[file->interface];
 }
 
 struct archive_file *archive_find(struct archive *archive, const struct archive_file *name)

@@ -35,6 +35,10 @@ struct archive_file {
 	uint32_t round;	     ///< of the scan that saw it last
 	uint64_t end_ns;     ///< time of its last change
 	uint64_t bytes;
+	uint64_t packets; ///< in it; SUMMARY_PACKETS_UNKNOWN
+	uint64_t last_ns; ///< time of the last of them; 0: not known
+	bool looked_into; ///< for these two
+	bool being_held;  ///< somebody is about to: it is not to be removed meanwhile
 };
 
 struct archive;
@@ -57,6 +61,15 @@ enum archive_kind archive_parse(const char *interface, uint16_t interface_id, co
 				struct archive_file *ret);
 
 /**
+ * Read a path: DIRECTORY/INTERFACE/DAY/NAME.
+ *
+ * @param ret_interface NAME_MAX + 1 bytes: the interface's name
+ * @param ret           as above, and directory; its interface has the number 0
+ */
+enum archive_kind archive_parse_path(const char *const *directories, size_t n, const char *path, char *ret_interface,
+				     struct archive_file *ret);
+
+/**
  * Write a name: INTERFACE/DAY/FILE, without the directory.
  *
  * @return 0 or -ENAMETOOLONG
@@ -68,6 +81,11 @@ int archive_add(struct archive *archive, const struct archive_file *file);
 
 /** The file of this name, good until the next change; NULL: none. */
 struct archive_file *archive_find(struct archive *archive, const struct archive_file *name);
+
+/** The index of the first file that is this one, or behind it; archive_count(): there is none. */
+size_t archive_position(const struct archive *archive, const struct archive_file *name);
+
+const char *archive_interface_name(const struct archive *archive, const struct archive_file *file);
 
 /** Remove a file; those behind it move up. @param index of archive_at() */
 void archive_remove(struct archive *archive, size_t index);

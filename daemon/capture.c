@@ -447,14 +447,41 @@ bool capture_is_lost(const struct capture *capture)
 	return latest != NULL && !latest->gone && !ring_set_is_bound(latest);
 }
 
+/* The gate opens nowhere else. */
 static int attach_filter(const struct capture *capture, const struct fancap_filter *filter, struct fancap_error *err)
 {
-	const struct ring_set *device = capture_device(capture);
+	const struct ring_set *device = capture->paused ? NULL : capture_device(capture);
 	struct fancap_error why;
 	int r = device != NULL ? fancap_group_gate_open(&device->group, filter, &why) : 0;
 
 	if (r < 0)
 		fancap_error_set(err, "%s: %s", capture->name, why.text);
+	return r;
+}
+
+/* @param filter "" or NULL: everything. @param ret without a device: nothing, but it has been seen to compile */
+static int compile(const struct capture *capture, const char *filter, uint32_t snaplen, struct fancap_filter *ret,
+		   struct fancap_error *err)
+{
+	const struct ring_set *device = capture_device(capture);
+	int r;
+
+	*ret = (struct fancap_filter){0};
+	if (device != NULL)
+		return fancap_filter_compile(filter, (int)device->link.linktype, snaplen, capture->device, ret, err);
+	r = fancap_filter_compile(filter, FANCAP_LINKTYPE_ETHERNET, snaplen, NULL, ret, err);
+	fancap_filter_done(ret);
+	*ret = (struct fancap_filter){0};
+	return r;
+}
+
+static int compile_in_force(const struct capture *capture, struct fancap_filter *ret, struct fancap_error *err)
+{
+	struct fancap_error why;
+	int r = compile(capture, capture->settings.filter, capture->config->snaplen, ret, &why);
+
+	if (r < 0)
+		fancap_error_set(err, "%s: filter \"%s\": %s", capture->name, capture->settings.filter, why.text);
 	return r;
 }
 
@@ -470,7 +497,7 @@ int capture_attach(struct capture *capture, struct fancap_error *err)
 	if (r < 0)
 		return r;
 	capture->up = capture->sets->link.up;
-	r = capture_filter_compile(capture, capture->config, &filter, err);
+	r = compile_in_force(capture, &filter, err);
 	if (r < 0) {
 		/* Before its gate is open there is nothing in its rings. */
 		struct ring_set *set = capture->sets;
@@ -520,18 +547,55 @@ void capture_remove(struct capture *capture)
 int capture_filter_compile(const struct capture *capture, const struct config_interface *interface,
 			   struct fancap_filter *ret, struct fancap_error *err)
 {
-	const struct ring_set *device = capture_device(capture);
 	struct fancap_error why;
-	int r;
+	int r = compile(capture, interface->filter, interface->snaplen, ret, &why);
 
-	*ret = (struct fancap_filter){0};
-	if (device == NULL)
-		return 0;
-	r = fancap_filter_compile(interface->filter, (int)device->link.linktype, interface->snaplen,
-				  capture->device, ret, &why);
 	if (r < 0)
 		fancap_error_set(err, "%s: filter \"%s\": %s", interface->name,
 				 interface->filter != NULL ? interface->filter : "", why.text);
+	return r;
+}
+
+int capture_filter(struct capture *capture, const char *filter, struct fancap_error *err)
+{
+	struct recorder_settings *settings = &capture->settings;
+	struct ring_set *device = capture_device(capture);
+	struct fancap_filter program;
+	int r;
+
+	if (strlen(filter) >= sizeof(settings->filter)) {
+		fancap_error_set(err, "it has %zu bytes; allowed: %zu", strlen(filter), sizeof(settings->filter) - 1);
+		return -EINVAL;
+	}
+	r = compile(capture, filter, capture->config->snaplen, &program, err);
+	if (r < 0)
+		return r;
+	r = attach_filter(capture, &program, err);
+	fancap_filter_done(&program);
+	if (r < 0)
+		return r;
+	snprintf(settings->filter, sizeof(settings->filter), "%s", filter);
+	if (device != NULL)
+		ring_set_configure(device, capture->config, settings);
+	return 0;
+}
+
+int capture_pause(struct capture *capture, bool pause, struct fancap_error *err)
+{
+	struct ring_set *device = capture_device(capture);
+	int r;
+
+	capture->paused = pause;
+	if (pause) {
+		if (device != NULL)
+			ring_set_gate_close(device);
+		return 0;
+	}
+	r = capture_gate_open(capture, err);
+	/* Missing, it is let in when it comes. */
+	if (r == -ENODEV)
+		r = 0;
+	capture->paused = r < 0;
 	return r;
 }
 
@@ -540,7 +604,7 @@ int capture_gate_open(struct capture *capture, struct fancap_error *err)
 	struct fancap_filter filter;
 	int r;
 
-	r = capture_filter_compile(capture, capture->config, &filter, err);
+	r = compile_in_force(capture, &filter, err);
 	if (r < 0)
 		return capture_device(capture) != NULL ? r : -ENODEV;
 	r = attach_filter(capture, &filter, err);

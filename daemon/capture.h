@@ -23,6 +23,7 @@ struct capture {
 	struct config_interface last; ///< what config points to then
 	char device[LINK_NAME_MAX]; ///< the device's name now: the configured one, unless it was renamed
 	bool up;		    ///< the latest device: packets can arrive
+	bool paused;		    ///< its gate stays closed, whatever device comes
 	bool has_nic;
 	struct link_counters nic; ///< as last heard
 	int attach_error;	  ///< what the log said last of the device that cannot be captured from
@@ -32,7 +33,7 @@ struct capture {
 	unsigned n_past;
 	char **folders;		    ///< recordings of this interface, absolute: one in each of storage.directories
 	size_t n_folders;
-	struct recorder_settings settings; ///< of sets to come; and of the newest
+	struct recorder_settings settings; ///< of sets to come; and of the newest. Has the filter that is in force
 };
 
 /** All interfaces, in order. All zero: none. */
@@ -118,7 +119,18 @@ void capture_retire(struct capture *capture, struct ring_set *set);
 /** Have all that is not there yet outlive this process. */
 void capture_store(const struct capture *capture);
 
-/** Compile the configured filter and let packets in. @return 0 or -errno */
+/** Let nothing more in, or in again. @return 0, or -errno: it cannot be opened, and stays paused */
+int capture_pause(struct capture *capture, bool pause, struct fancap_error *err);
+
+/**
+ * Go over to another filter than the configured one, on the device that is there and on those to come, until
+ * capture_apply().
+ *
+ * @return 0; -EINVAL it does not compile, and err is the compiler's text; -errno. All is as before then
+ */
+int capture_filter(struct capture *capture, const char *filter, struct fancap_error *err);
+
+/** Compile the filter in force and let packets in, unless it is paused. @return 0 or -errno */
 int capture_gate_open(struct capture *capture, struct fancap_error *err);
 void capture_gate_close(const struct capture *capture);
 

@@ -14,6 +14,7 @@ static size_t body_bytes(enum channel_type type)
 	case CHANNEL_ROTATE:
 	case CHANNEL_ROTATED: return sizeof(uint64_t);
 	case CHANNEL_KEEP: return sizeof(struct keeper_settings);
+	case CHANNEL_SEGMENTS: return sizeof(struct segments_message);
 	case CHANNEL_LOG: return sizeof(struct channel_log);
 	case CHANNEL_HELLO:
 	case CHANNEL_LOSING: break;

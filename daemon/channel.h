@@ -6,6 +6,7 @@
 
 #include "daemon/keeper.h"
 #include "daemon/recorder.h"
+#include "daemon/segments.h"
 
 /*
  * Between the supervisor and a worker, or the storage keeper: a SOCK_SEQPACKET pair, so that messages keep their bounds and either end sees at once
@@ -23,6 +24,8 @@ enum channel_type {
 	CHANNEL_HELLO,	///< set up, recording
 	CHANNEL_LOSING, ///< the kernel says it dropped packets: have a look at its counters
 	CHANNEL_ROTATED, ///< the file is finished
+	/* either way, supervisor and keeper */
+	CHANNEL_SEGMENTS, ///< a request about recorded files, or its answer
 	CHANNEL_LOG,	///< put this into the log
 };
 
@@ -39,6 +42,7 @@ struct channel_message {
 		struct recorder_settings settings;
 		uint64_t rotation; ///< ROTATE, ROTATED: its number
 		struct keeper_settings keeper;
+		struct segments_message segments;
 		struct channel_log log;
 	};
 };

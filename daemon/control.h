@@ -12,6 +12,9 @@
 #include "fancap/error.h"
 
 struct event_base;
+struct segment_entry;
+struct segments_answer;
+struct segments_query;
 struct events;
 struct statistics;
 struct storage_status;
@@ -77,6 +80,8 @@ struct control_outcome {
 	bool in_time;	  ///< whether all workers did it before its time was up
 	unsigned workers; ///< how many did it; if not in time, how many did not
 	const struct reload_report *reload; ///< of a reload, how it went; borrowed for the call
+	pid_t pid;	  ///< of a worker's replacement
+	const struct segments_answer *segments; ///< borrowed for the call
 };
 
 /** Something asked for that takes its time. Embedded by whoever waits for its end. */
@@ -113,6 +118,44 @@ struct control_source {
 	 * @return 0 begun, -ENODEV no such interface, -EAGAIN not running, -ENOMEM
 	 */
 	int (*rotate)(void *arg, const char *interface, struct control_job *job);
+	/**
+	 * Replace a worker's process.
+	 *
+	 * @param job as above; over() has the new one's pid
+	 * @return 0 begun, -ENODEV no such interface, -ESRCH no such worker, -EAGAIN not running, or waiting, -ENOMEM
+	 */
+	int (*restart_worker)(void *arg, const char *interface, unsigned worker, struct control_job *job);
+	/**
+	 * Let nothing more in, or in again, of an interface (NULL: of all).
+	 *
+	 * @param ret_changed how many were not so before
+	 * @return 0, -ENODEV no such interface, -EAGAIN not running, -errno: err says why it cannot be let in
+	 */
+	int (*pause)(void *arg, const char *interface, bool pause, unsigned *ret_changed, struct fancap_error *err);
+	/**
+	 * Go over to another filter, until the next reload.
+	 *
+	 * @param filter     NULL or "": everything
+	 * @param configured go back to the configured one instead
+	 * @param ret_filter the one in force then, "": everything; borrowed for the call
+	 * @return 0, -ENODEV no such interface, -EAGAIN not running, -EINVAL it does not compile, -errno; err says why
+	 */
+	int (*set_filter)(void *arg, const char *interface, const char *filter, bool configured,
+			  const char **ret_filter, struct fancap_error *err);
+	/** Syslog priorities. @return the one before */
+	int (*set_log_level)(void *arg, int level);
+	/**
+	 * Ask which recorded files there are.
+	 *
+	 * @param job as above; over() has the answer
+	 * @return 0 begun, -EAGAIN the storage keeper is being replaced, -EBUSY it has enough to do, -ENOMEM
+	 */
+	int (*list_segments)(void *arg, const struct segments_query *query, struct control_job *job);
+	/** Keep files from being removed, all or none, or no longer. @return as above */
+	int (*hold_segments)(void *arg, bool hold, const struct segment_entry *entries, size_t n,
+			     struct control_job *job);
+	/** Read a file's path, which is not opened. @return 0, -ENOENT it cannot be a recording */
+	int (*parse_segment)(void *arg, const char *path, struct segment_entry *ret);
 	/** Nobody waits for this job any more. What has begun goes on. */
 	void (*forget)(void *arg, struct control_job *job);
 	void *arg;

@@ -159,6 +159,7 @@ static int describe(int fd, struct finish_result *ret)
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	ret->bytes = finish_room(&st);
+	ret->summary = summary_read(fd);
 	ret->end_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "daemon/summary.h"
 #include "fancap/error.h"
 
 /*
@@ -26,6 +27,7 @@ struct finish_result {
 	char path[PATH_MAX]; ///< its final name: not the one asked for if that was taken
 	uint64_t bytes;	     ///< the room it takes
 	uint64_t end_ns;     ///< time of its last change
+	struct summary summary;
 	bool cut;	     ///< recovered: something that is no whole block was cut off
 };
 

@@ -137,25 +137,14 @@ static void on_full(struct keeper *k, const char *path)
 
 enum archive_kind keeper_parse_path(struct keeper *k, const char *path, struct archive_file *ret)
 {
-	size_t directory = directory_of(k->params, path);
-	char copy[PATH_MAX], *interface, *day, *name;
-	enum archive_kind kind;
-	int id;
+	char interface[NAME_MAX + 1];
+	enum archive_kind kind =
+		archive_parse_path(k->params->directories, k->params->n_directories, path, interface, ret);
+	int id = kind != ARCHIVE_FOREIGN ? archive_interface(k->archive, interface) : -1;
 
-	if (directory == k->params->n_directories)
+	if (id < 0)
 		return ARCHIVE_FOREIGN;
-	snprintf(copy, sizeof(copy), "%s", path + strlen(k->params->directories[directory]));
-	interface = copy + strspn(copy, "/");
-	day = strchr(interface, '/');
-	name = day != NULL ? strchr(day + 1, '/') : NULL;
-	if (name == NULL)
-		return ARCHIVE_FOREIGN;
-	*day++ = '\0';
-	*name++ = '\0';
-	id = archive_interface(k->archive, interface);
-	kind = id >= 0 ? archive_parse(interface, (uint16_t)id, day, name, ret) : ARCHIVE_FOREIGN;
-	if (kind != ARCHIVE_FOREIGN)
-		ret->directory = (uint8_t)directory;
+	ret->interface = (uint16_t)id;
 	return kind;
 }
 
@@ -261,6 +250,8 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 			configure(k, &message.keeper);
 		else if (message.type == CHANNEL_STOP)
 			event_base_loopbreak(k->base); /* what is not finished lies in the folders */
+		else if (message.type == CHANNEL_SEGMENTS)
+			keeper_segments_asked(k, &message.segments);
 	}
 	/* Without a supervisor we go on for the workers: they finish their files, leave, and so does the mailbox. */
 	if (r != -EAGAIN && r != -EINTR)
@@ -386,6 +377,8 @@ static int runners_new(struct keeper *k)
 	if (r == 0)
 		r = runner_new(k->base, "fancapd-zstd", RUNNER_IDLE, &k->compressor);
 	if (r == 0)
+		r = keeper_segments_open(k);
+	if (r == 0)
 		r = syncer_new(k->base, k->params->ledgers, k->params->n_ledgers, &owner, &k->syncer);
 	if (r == 0)
 		syncer_configure(k->syncer, k->settings.sync_interval_ms);
@@ -421,6 +414,7 @@ static void keeper_done(struct keeper *k)
 	runner_free(k->finisher);
 	syncer_free(k->syncer);
 	runner_free(k->compressor);
+	keeper_segments_close(k);
 	free_event(k->mailbox_event);
 	free_event(k->channel_event);
 	free_event(k->tick_event);

@@ -2,6 +2,7 @@
 #include "daemon/keeper_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "daemon/compress.h"
 #include "daemon/prune.h"
 #include "daemon/segment.h"
+#include "daemon/summary.h"
 
 struct compress_job {
 	struct job job;
@@ -46,6 +48,21 @@ static bool compress_stopped(void *arg)
 	return atomic_load_explicit(&job->stop, memory_order_relaxed);
 }
 
+/* Afterwards it takes unpacking. */
+static void look_into(struct compress_job *job)
+{
+	int fd = open(job->from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct summary summary;
+
+	if (fd < 0)
+		return;
+	summary = summary_read(fd);
+	close(fd);
+	job->file.packets = summary.packets;
+	job->file.last_ns = summary.last_ns;
+	job->file.looked_into = true;
+}
+
 static void run_compress(struct job *base)
 {
 	struct compress_job *job = (struct compress_job *)base;
@@ -54,6 +71,8 @@ static void run_compress(struct job *base)
 	struct stat st;
 	int r;
 
+	if (!job->file.looked_into)
+		look_into(job);
 	r = compress_file(job->from, job->to, &options, &job->why);
 	/* A predecessor was killed before it removed the original, which is still there. */
 	if (r == -EEXIST && unlink(job->to) == 0)
@@ -136,7 +155,7 @@ void keeper_compress_next(struct keeper *k)
 	for (size_t i = 0; i < archive_count(k->archive); i++) {
 		struct archive_file *file = archive_at(k->archive, i);
 
-		if (file->compressed || file->left_alone ||
+		if (file->compressed || file->left_alone || file->being_held ||
 		    prune_is_held(k->archive, k->params->directories[file->directory], file))
 			continue;
 		compress_start(k, file);

@@ -36,6 +36,9 @@ static void add_finished(struct keeper *k, const struct finish_result *finished)
 		return;
 	file.bytes = finished->bytes;
 	file.end_ns = finished->end_ns;
+	file.packets = finished->summary.packets;
+	file.last_ns = finished->summary.last_ns;
+	file.looked_into = true;
 	file.round = k->round;
 	if (archive_add(k->archive, &file) < 0)
 		log_error("out of memory: %s is unknown to storage.retain for now", finished->path);

@@ -20,6 +20,9 @@
 
 /* What the files of the storage keeper have in common, and nobody else needs to know. */
 
+struct keeper_segments;
+struct segments_message;
+
 /** A segment left behind that could not be finished. */
 struct refused {
 	char *path;
@@ -49,6 +52,7 @@ struct keeper {
 	struct finish_job *suspects;  /* of the folder being scanned: .part files */
 	struct refused *refused;
 	struct compress_job *compressing; /* or NULL */
+	struct keeper_segments *segments;
 	uint64_t written_bytes;	     /* by all workers, at the last tick */
 	uint64_t growth_bytes[2];    /* in the second before that, and the one before */
 	uint64_t full_at_ns[CONFIG_DIRECTORIES_MAX];
@@ -135,5 +139,13 @@ void keeper_compress_stop(struct keeper *k);
 /** The room that the one takes that is being compressed, and its path; 0, NULL: none is. */
 uint64_t keeper_compressing_room(const struct keeper *k);
 const char *keeper_compressing_path(const struct keeper *k);
+
+/* --- keeper_segments.c --- */
+
+int keeper_segments_open(struct keeper *k);
+void keeper_segments_close(struct keeper *k);
+
+/** The supervisor asks for files, or what to do with some. */
+void keeper_segments_asked(struct keeper *k, const struct segments_message *message);
 
 #endif

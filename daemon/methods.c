@@ -10,12 +10,12 @@
 #include "daemon/statistics.h"
 #include "varlink/interfaces.h"
 
-#define PARAMETERS_MAX 2
+#define PARAMETERS_MAX 5
 
 /** A parameter that a method accepts. */
 struct method_parameter {
 	const char *name;
-	json_type type;
+	json_type type; ///< JSON_TRUE: a boolean
 	bool required;
 };
 
@@ -152,9 +152,24 @@ static const struct method methods[] = {
 	{ "io.fancap.ListInterfaces", ACCESS_READ, methods_list_interfaces, NULL, { { 0 } } },
 	{ "io.fancap.ListWorkers", ACCESS_READ, methods_list_workers, NULL, { { "interface", JSON_STRING, false } } },
 	{ "io.fancap.GetConfiguration", ACCESS_READ, methods_get_configuration, NULL, { { 0 } } },
+	{ "io.fancap.ListSegments", ACCESS_READ, NULL, methods_list_segments,
+	  { { "interface", JSON_STRING, false },
+	    { "from_ns", JSON_INTEGER, false },
+	    { "to_ns", JSON_INTEGER, false },
+	    { "after", JSON_STRING, false },
+	    { "limit", JSON_INTEGER, false } } },
+	{ "io.fancap.Hold", ACCESS_ACT, NULL, methods_hold, { { "paths", JSON_ARRAY, true } } },
+	{ "io.fancap.Release", ACCESS_ACT, NULL, methods_release, { { "paths", JSON_ARRAY, true } } },
 	{ "io.fancap.Events", ACCESS_READ, NULL, methods_events, { { "backlog", JSON_INTEGER, false } } },
 	{ "io.fancap.Reload", ACCESS_ACT, NULL, methods_reload, { { 0 } } },
 	{ "io.fancap.Rotate", ACCESS_ACT, NULL, methods_rotate, { { "interface", JSON_STRING, false } } },
+	{ "io.fancap.SetFilter", ACCESS_ACT, methods_set_filter, NULL,
+	  { { "interface", JSON_STRING, true }, { "filter", JSON_STRING, false }, { "configured", JSON_TRUE, false } } },
+	{ "io.fancap.Pause", ACCESS_ACT, methods_pause, NULL, { { "interface", JSON_STRING, false } } },
+	{ "io.fancap.Resume", ACCESS_ACT, methods_resume, NULL, { { "interface", JSON_STRING, false } } },
+	{ "io.fancap.RestartWorker", ACCESS_ACT, NULL, methods_restart_worker,
+	  { { "interface", JSON_STRING, true }, { "worker", JSON_INTEGER, true } } },
+	{ "io.fancap.SetLogLevel", ACCESS_ACT, methods_set_log_level, NULL, { { "level", JSON_STRING, true } } },
 };
 
 static const struct method *method_find(const char *name)
@@ -173,6 +188,11 @@ static const struct method_parameter *parameter_find(const struct method *method
 	return NULL;
 }
 
+static bool type_fits(const struct method_parameter *parameter, const json_t *value)
+{
+	return parameter->type == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == parameter->type;
+}
+
 /* The name of a parameter that is unknown, missing or of the wrong type; NULL: all is well. null is absent. */
 static const char *invalid_parameter(const struct method *method, json_t *parameters)
 {
@@ -182,7 +202,7 @@ static const char *invalid_parameter(const struct method *method, json_t *parame
 	json_object_foreach(parameters, name, value) {
 		const struct method_parameter *known = parameter_find(method, name);
 
-		if (!known || (!json_is_null(value) && json_typeof(value) != known->type))
+		if (!known || (!json_is_null(value) && !type_fits(known, value)))
 			return name;
 	}
 	for (size_t i = 0; i < PARAMETERS_MAX && method->parameters[i].name; i++) {

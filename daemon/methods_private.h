@@ -44,9 +44,23 @@ void methods_get_configuration(const struct control_source *source, json_t *para
 bool methods_events(const struct control_source *source, json_t *parameters, struct method_wait *wait,
 		    struct method_reply *ret_reply);
 
+/* --- methods_segments.c --- */
+bool methods_list_segments(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+			   struct method_reply *ret_reply);
+bool methods_hold(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+		  struct method_reply *ret_reply);
+bool methods_release(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+		     struct method_reply *ret_reply);
+
 /* --- methods_act.c --- */
 bool methods_reload(const struct control_source *source, json_t *parameters, struct method_wait *wait,
 		    struct method_reply *ret_reply);
+bool methods_restart_worker(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+			    struct method_reply *ret_reply);
+void methods_pause(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+void methods_resume(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+void methods_set_filter(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+void methods_set_log_level(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
 bool methods_rotate(const struct control_source *source, json_t *parameters, struct method_wait *wait,
 		    struct method_reply *ret_reply);
 

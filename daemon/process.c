@@ -166,6 +166,7 @@ int process_start(struct process *process)
 	process->pid = pid;
 	process->ready = false;
 	process->ordered = false;
+	process->dismissed = false;
 	process->hung = false;
 	process->started_ns = clock_monotonic_ns();
 	process->channel_fd = fds[0];
@@ -184,7 +185,10 @@ static void log_death(const struct process *process, int status)
 {
 	const char *what = process->type->what;
 
-	if (WIFSIGNALED(status))
+	if (process->dismissed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		log_printf(LOG_NOTICE, NULL, &process->about, "%sprocess %d has made way for another", what,
+			   (int)process->pid);
+	else if (WIFSIGNALED(status))
 		log_printf(LOG_ERR, process->type->message_died, &process->about,
 			   "%sprocess %d was killed by signal %d (%s)", what, (int)process->pid, WTERMSIG(status),
 			   strsignal(WTERMSIG(status)));
@@ -211,6 +215,15 @@ void process_reaped(struct process *process, int status)
 void process_proved(struct process *process)
 {
 	process->backoff_ms = BACKOFF_FIRST_MS;
+}
+
+void process_replace(struct process *process)
+{
+	process_hurry(process);
+	if (process->pid == 0 || process->dismissed)
+		return;
+	process->dismissed = true;
+	kill(process->pid, SIGKILL);
 }
 
 void process_kill_hung(struct process *process, uint64_t silent_ns)

@@ -39,6 +39,7 @@ struct process {
 	uint64_t restarts;
 	uint64_t started_ns; ///< CLOCK_MONOTONIC
 	unsigned backoff_ms; ///< the next wait
+	bool dismissed; ///< it is to be replaced, and has been sent SIGKILL
 	bool hung; ///< it makes no progress, and has been sent SIGKILL
 	struct event *channel_event;
 	struct event *restart_event;
@@ -85,6 +86,9 @@ void process_give_up(struct process *process);
 
 /** Start the replacement now, if it was to be later; and any after it with the first backoff again. */
 void process_hurry(struct process *process);
+
+/** Put another in its place, now: it is killed, if it is there, and what it was about is its replacement's. */
+void process_replace(struct process *process);
 
 /** It makes no progress: say so and kill it, once. */
 void process_kill_hung(struct process *process, uint64_t silent_ns);

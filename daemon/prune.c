@@ -80,7 +80,7 @@ static bool has_marker(int folder, const char *name, size_t length)
 	return faccessat(folder, marker, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static bool is_held(int folder, const char *name, bool compressed)
+bool prune_has_marker(int folder, const char *name, bool compressed)
 {
 	size_t length = strlen(name);
 
@@ -99,7 +99,7 @@ bool prune_is_held(const struct archive *archive, const char *directory, const s
 	folder = scan_open_folder(directory, place.interface, place.day);
 	if (folder < 0)
 		return false;
-	held = is_held(folder, place.name, file->compressed);
+	held = prune_has_marker(folder, place.name, file->compressed);
 	close(folder);
 	return held;
 }
@@ -113,7 +113,7 @@ static int remove_file(const char *directory, const struct place *place, bool co
 
 	if (folder < 0)
 		return folder;
-	if (is_held(folder, place->name, compressed))
+	if (prune_has_marker(folder, place->name, compressed))
 		r = 1;
 	else if (fstatat(folder, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;
@@ -165,6 +165,8 @@ void prune(struct archive *archive, const char *const *directories, struct archi
 		struct place place;
 		int r = place_of(archive, &file, &place);
 
+		if (r == 0 && file.being_held)
+			r = 1;
 		if (r == 0)
 			r = remove_file(directory, &place, file.compressed);
 		if (r == 0) {

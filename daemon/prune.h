@@ -32,6 +32,9 @@ void prune(struct archive *archive, const char *const *directories, struct archi
 /** Whether a file has a marker beside it; of one that is compressed, also that of its former name. */
 bool prune_is_held(const struct archive *archive, const char *directory, const struct archive_file *file);
 
+/** The same, of a name in a folder that is open. @param compressed whether it ends in .zst */
+bool prune_has_marker(int folder, const char *name, bool compressed);
+
 /** Remove a day's folder if it is empty and no worker will want it: not one of these days. */
 void prune_folder(const char *directory, const char *interface, const char *day, uint64_t wall_ns);
 

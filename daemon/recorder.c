@@ -6,9 +6,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "common/direct.h"
 #include "daemon/clock.h"
 #include "daemon/mailbox.h"
 #include "daemon/messages.h"
+#include "daemon/quarantine.h"
 #include "daemon/recorder.h"
 #include "daemon/segment.h"
 #include "daemon/stream.h"
@@ -24,11 +26,7 @@
 /* Interface statistics stand in the file at least so often, as long as there are packets. */
 #define STATISTICS_NS 1000000000u
 
-/*
- * Rewriting a block costs the same whatever its packets' lengths; packing it costs a copy. Below this mean length of slots
- * the copy is cheaper. And what a block is padded by to whole pages must not weigh against what is in it.
- */
-#define DIRECT_MEAN_BYTES 256u
+/* What a block is padded by to whole pages must not weigh against what is in it. */
 #define DIRECT_BLOCK_BYTES (128u << 10)
 
 struct recorder {
@@ -573,6 +571,16 @@ static int record_packets(struct recorder *rec, struct fancap_walk *walk, uint64
 	return r;
 }
 
+/* One that has killed two workers: its packets are given up, whatever becomes of the file. @param packets that it holds */
+static void set_aside(struct recorder *rec, struct quarantine_block *block, uint32_t packets)
+{
+	block->packets = packets;
+	block->snaplen = rec->settings.snaplen;
+	block->position = next(rec)->block;
+	quarantine_store(&rec->params, rec->params.folders[rec->folder], block);
+	next(rec)->discarded[DISCARD_WORKER_CRASH] += packets > block->recorded ? packets - block->recorded : 0;
+}
+
 static void record_staged(struct recorder *rec, const void *block, uint32_t block_bytes, const struct ledger_cut *cut)
 {
 	uint64_t skip = next(rec)->packet;
@@ -581,7 +589,8 @@ static void record_staged(struct recorder *rec, const void *block, uint32_t bloc
 
 	r = fancap_walk_start(&walk, block, block_bytes);
 	if (r == 0 && ledger_block_is_poison(rec->ledger, next(rec)->block))
-		next(rec)->discarded[DISCARD_WORKER_CRASH] += walk.left > skip ? walk.left - skip : 0;
+		set_aside(rec, &(struct quarantine_block){.state = SETASIDE_AS_RECEIVED, .bytes = block_bytes,
+							  .recorded = (uint32_t)skip, .parts.block = block}, walk.left);
 	else if (r == 0)
 		r = record_packets(rec, &walk, skip, cut);
 	if (r < 0)
@@ -712,13 +721,27 @@ static void renew_statistics(struct recorder *rec, unsigned i)
 	memcpy(head, renewed, bytes);
 }
 
-static void record_inherited(struct recorder *rec, unsigned i, void *block)
+static void set_aside_inherited(struct recorder *rec, unsigned i, const void *block, uint32_t block_bytes)
+{
+	const struct ledger_block *record = ledger_block(rec->ledger, i);
+	bool rewriting = record->state == LEDGER_BLOCK_REWRITING;
+	struct quarantine_block what = {
+		.state = rewriting ? SETASIDE_REWRITING : SETASIDE_REWRITTEN,
+		.bytes = block_bytes,
+		.plan = record->plan,
+		.parts = {block, ledger_block_head(rec->ledger, i), rewriting ? ledger_rows(rec->ledger) : NULL},
+	};
+
+	set_aside(rec, &what, record->plan.packets);
+}
+
+static void record_inherited(struct recorder *rec, unsigned i, void *block, uint32_t block_bytes)
 {
 	struct ledger_block *record = ledger_block(rec->ledger, i);
 
 	rec->inherited--;
 	if (ledger_block_is_poison(rec->ledger, record->position)) {
-		next(rec)->discarded[DISCARD_WORKER_CRASH] += record->plan.packets;
+		set_aside_inherited(rec, i, block, block_bytes);
 		next(rec)->block++;
 		return;
 	}
@@ -793,7 +816,7 @@ void recorder_block(struct recorder *rec, void *block, uint32_t block_bytes)
 	const struct ledger_cut now = ledger_cut(rec->ledger), *cut = ledger_cut_is_set(&now) ? &now : NULL;
 
 	if (i < LEDGER_WRITES_MAX)
-		record_inherited(rec, i, block); /* all of it was ours when it was rewritten */
+		record_inherited(rec, i, block, block_bytes); /* all of it was ours when it was rewritten */
 	else if (!record_direct(rec, block, block_bytes, cut))
 		record_staged(rec, block, block_bytes, cut);
 }

@@ -303,7 +303,7 @@ static int open_gate(struct change *change, struct fancap_error *err)
 		r = capture_gate_open(change->capture, err);
 	if (change->added)
 		return r == -ENODEV ? 0 : r;
-	if (change->to == NULL)
+	if (change->to == NULL || change->capture->paused)
 		return 0;
 	r = fancap_group_gate_open(&change->to->group, &change->filter, &why);
 	if (r < 0)

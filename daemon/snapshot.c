@@ -11,12 +11,21 @@
 #include "daemon/segment.h"
 #include "daemon/statistics.h"
 
+static enum interface_state state_of(const struct capture *capture, const struct ring_set *device)
+{
+	if (device == NULL)
+		return INTERFACE_MISSING;
+	if (capture->paused)
+		return INTERFACE_PAUSED;
+	return capture->up ? INTERFACE_UP : INTERFACE_DOWN;
+}
+
 static void count_interface(const struct capture *capture, struct statistics_interface *ret)
 {
 	const struct ring_set *device = capture_device(capture);
 
 	ret->name = capture->name;
-	ret->state = device == NULL ? INTERFACE_MISSING : capture->up ? INTERFACE_UP : INTERFACE_DOWN;
+	ret->state = state_of(capture, device);
 	ret->device = device != NULL ? capture->device : NULL;
 	ret->ifindex = device != NULL ? device->link.ifindex : 0;
 	ret->fanout_id = device != NULL ? device->group.id : 0;

@@ -22,6 +22,7 @@ static const char *const interface_states[] = {
 	[INTERFACE_UP] = "up",
 	[INTERFACE_DEGRADED] = "degraded",
 	[INTERFACE_DOWN] = "down",
+	[INTERFACE_PAUSED] = "paused",
 	[INTERFACE_MISSING] = "missing",
 };
 

@@ -67,6 +67,7 @@ enum interface_state {
 	INTERFACE_UP,
 	INTERFACE_DEGRADED, ///< a worker is being replaced; its ring goes on filling
 	INTERFACE_DOWN,	    ///< nothing can arrive: taken down, or no carrier
+	INTERFACE_PAUSED,   ///< somebody has closed its gate
 	INTERFACE_MISSING,  ///< no such device; captured when it comes
 };
 

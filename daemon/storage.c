@@ -69,8 +69,10 @@ static int run_keeper(struct process *process, int channel_fd)
 /* A replacement, made after it was to leave, has the same orders: the mailbox has an end. */
 static void on_message(struct process *process, const struct channel_message *message)
 {
-	const struct storage *storage = (const struct storage *)process;
+	struct storage *storage = (struct storage *)process;
 
+	if (message->type == CHANNEL_SEGMENTS)
+		segments_answered(&storage->segments, &message->segments);
 	if (message->type == CHANNEL_HELLO && storage->mailbox_fds[1] < 0)
 		process->ordered = true;
 }
@@ -113,7 +115,16 @@ int storage_open(const struct config *config, struct event_base *base, struct st
 {
 	int r;
 
-	*ret = (struct storage){.config = config, .mailbox_fds = {-1, -1}};
+	*ret = (struct storage){
+		.config = config,
+		.mailbox_fds = {-1, -1},
+		.segments = {
+			.base = base,
+			.keeper = &ret->process,
+			.directories = config->storage.directories,
+			.n_directories = config->storage.n_directories,
+		},
+	};
 	r = process_init(&ret->process, &keeper_type, base, &(struct log_context){NULL, -1});
 	if (r == 0)
 		r = mailbox_open(ret->mailbox_fds);
@@ -132,12 +143,14 @@ int storage_open(const struct config *config, struct event_base *base, struct st
 int storage_start(struct storage *storage, const struct captures *captures)
 {
 	storage->captures = captures;
+	storage->segments.captures = captures;
 	return process_start(&storage->process);
 }
 
 void storage_configure(struct storage *storage, const struct config *config)
 {
 	storage->config = config;
+	storage->segments.directories = config->storage.directories; /* the same ones */
 	process_send(&storage->process, &(struct channel_message){.type = CHANNEL_KEEP, .keeper = settings_of(config)});
 }
 
@@ -192,6 +205,7 @@ void storage_close(struct storage *storage)
 {
 	if (storage->process.type == NULL)
 		return;
+	segments_done(&storage->segments);
 	process_done(&storage->process);
 	close_end(&storage->mailbox_fds[0]);
 	close_end(&storage->mailbox_fds[1]);

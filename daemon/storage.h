@@ -5,6 +5,7 @@
 #include "daemon/capture.h"
 #include "daemon/config.h"
 #include "daemon/process.h"
+#include "daemon/segments.h"
 #include "daemon/storage_status.h"
 
 struct keeper_settings;
@@ -17,6 +18,7 @@ struct storage {
 	struct finish_owner owner;
 	struct storage_page *page;
 	bool renewing; ///< it was told to leave for a replacement
+	struct segments segments; ///< what it is asked about files
 	int mailbox_fds[2]; ///< to read, to write; -1: closed
 };
 

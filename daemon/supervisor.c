@@ -19,12 +19,14 @@
 #include "daemon/log.h"
 #include "daemon/messages.h"
 #include "daemon/notify.h"
+#include "daemon/operations.h"
 #include "daemon/presence.h"
 #include "daemon/reload.h"
 #include "daemon/rotation.h"
 #include "daemon/snapshot.h"
 #include "daemon/storage.h"
 #include "daemon/supervisor.h"
+#include "daemon/waiting.h"
 
 /* From the gate's closing to the last look at the kernel's counters: packets that were past the filter arrive. */
 #define SETTLE_MS 20
@@ -33,8 +35,8 @@
 /* While draining, systemd is to wait for so long after the last it heard of us. */
 #define EXTEND_MS 10000u
 #define DROPS_LOG_SECONDS 10
-/* A caller of Rotate is told after that, rather than kept waiting. fancapctl itself waits for 10 s. */
-#define ROTATE_MAX_MS 8000
+/* A caller is told after that that it is not done, rather than kept waiting. fancapctl itself waits for 10 s. */
+#define ANSWER_MAX_MS 8000
 
 struct supervisor {
 	const char *config_path;
@@ -52,6 +54,7 @@ struct supervisor {
 	struct reload reload;
 	bool sets_changed; /* since the storage keeper was told */
 	struct control_job *reload_job; /* who waits for the one under way; NULL: nobody */
+	struct waiting *restarts;
 	struct storage storage;
 	struct storage_status storage_status; /* as last asked for */
 	struct presence *presence;
@@ -173,18 +176,21 @@ static void log_drops(struct supervisor *sup, const struct statistics_counters *
 /* " (1 down, 2 missing)", "" if all are well. */
 static const char *describe_trouble(const struct statistics *stats, char *ret, size_t size)
 {
-	size_t down = 0, missing = 0;
+	static const enum interface_state troubles[] = {INTERFACE_DOWN, INTERFACE_PAUSED, INTERFACE_MISSING};
+	size_t used = 0;
 
-	for (size_t i = 0; i < stats->n_interfaces; i++) {
-		down += stats->interfaces[i].state == INTERFACE_DOWN;
-		missing += stats->interfaces[i].state == INTERFACE_MISSING;
+	ret[0] = '\0';
+	for (size_t t = 0; t < sizeof(troubles) / sizeof(troubles[0]); t++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < stats->n_interfaces; i++)
+			n += stats->interfaces[i].state == troubles[t];
+		if (n > 0 && used < size)
+			used += (size_t)snprintf(ret + used, size - used, "%s%zu %s", used > 0 ? ", " : " (", n,
+						 interface_state_name(troubles[t]));
 	}
-	if (down > 0 && missing > 0)
-		snprintf(ret, size, " (%zu down, %zu missing)", down, missing);
-	else if (down > 0 || missing > 0)
-		snprintf(ret, size, " (%zu %s)", down + missing, down > 0 ? "down" : "missing");
-	else
-		ret[0] = '\0';
+	if (used > 0 && used < size)
+		snprintf(ret + used, size - used, ")");
 	return ret;
 }
 
@@ -443,6 +449,7 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 static void keeper_died(struct supervisor *sup, int status)
 {
 	process_reaped(&sup->storage.process, status);
+	segments_keeper_died(&sup->storage.segments);
 	if (!sup->storage.process.finished)
 		process_restart_later(&sup->storage.process);
 	else if (storage_left(&sup->storage))
@@ -587,6 +594,7 @@ static void on_child_ready(struct child *child, void *arg)
 	if (sup->told_to_leave || child->set->gone)
 		child_drain(child); /* it is there to drain its ring */
 	reload_check(&sup->reload);
+	operations_ready(&sup->restarts, child);
 	if (sup->state != CONTROL_STARTING || !all_ready(sup))
 		return;
 	if (begin_capture(sup) < 0) {
@@ -609,7 +617,7 @@ static int rotate(void *arg, const char *interface, struct control_job *job)
 
 	if (sup->state != CONTROL_RUNNING)
 		return -EAGAIN;
-	return rotations_begin(&sup->rotations, sup->base, &sup->captures, interface, ROTATE_MAX_MS, job);
+	return rotations_begin(&sup->rotations, sup->base, &sup->captures, interface, ANSWER_MAX_MS, job);
 }
 
 static void on_child_rotated(struct child *child, void *arg)
@@ -627,6 +635,76 @@ static void forget_job(void *arg, struct control_job *job)
 	if (sup->reload_job == job)
 		sup->reload_job = NULL;
 	rotations_forget(&sup->rotations, job);
+	waiting_forget(&sup->restarts, job);
+	segments_forget(&sup->storage.segments, job);
+}
+
+/* --- other things that callers may ask for --------------------------------------------------------------------- */
+
+static int restart_worker(void *arg, const char *interface, unsigned worker, struct control_job *job)
+{
+	struct supervisor *sup = arg;
+
+	if (sup->state != CONTROL_RUNNING)
+		return -EAGAIN;
+	return operations_restart(&sup->restarts, sup->base, &sup->captures, interface, worker, ANSWER_MAX_MS, job);
+}
+
+static int pause_or_resume(void *arg, const char *interface, bool pause, unsigned *ret_changed,
+			   struct fancap_error *err)
+{
+	struct supervisor *sup = arg;
+
+	if (sup->state != CONTROL_RUNNING)
+		return -EAGAIN;
+	return operations_pause(&sup->captures, interface, pause, ret_changed, err);
+}
+
+static int set_filter(void *arg, const char *interface, const char *filter, bool configured, const char **ret_filter,
+		      struct fancap_error *err)
+{
+	const struct supervisor *sup = arg;
+	const struct capture *capture = captures_find(&sup->captures, interface);
+	int r;
+
+	if (sup->state != CONTROL_RUNNING)
+		return -EAGAIN;
+	if (capture != NULL && configured)
+		filter = capture->config->filter;
+	r = operations_filter(&sup->captures, interface, filter, err);
+	if (r == 0)
+		*ret_filter = capture->settings.filter;
+	return r;
+}
+
+static int list_segments(void *arg, const struct segments_query *query, struct control_job *job)
+{
+	struct supervisor *sup = arg;
+
+	return segments_list(&sup->storage.segments, query, ANSWER_MAX_MS, job);
+}
+
+static int hold_segments(void *arg, bool hold, const struct segment_entry *entries, size_t n, struct control_job *job)
+{
+	struct supervisor *sup = arg;
+
+	return segments_hold(&sup->storage.segments, hold, entries, n, ANSWER_MAX_MS, job);
+}
+
+static int parse_segment(void *arg, const char *path, struct segment_entry *ret)
+{
+	const struct supervisor *sup = arg;
+
+	return segment_entry_parse(path, sup->config->storage.directories, sup->config->storage.n_directories, ret);
+}
+
+static int set_log_level(void *arg, int level)
+{
+	int before = log_level();
+
+	(void)arg;
+	log_set_level(level);
+	return before;
 }
 
 /* --- reload ---------------------------------------------------------------------------------------------------- */
@@ -755,6 +833,13 @@ static int open_control(struct supervisor *sup, const struct activation *passed,
 			.events = sup->events,
 			.reload = reload_now,
 			.rotate = rotate,
+			.restart_worker = restart_worker,
+			.pause = pause_or_resume,
+			.set_filter = set_filter,
+			.set_log_level = set_log_level,
+			.list_segments = list_segments,
+			.hold_segments = hold_segments,
+			.parse_segment = parse_segment,
 			.forget = forget_job,
 			.arg = sup,
 		},
@@ -951,6 +1036,7 @@ static void supervisor_close(struct supervisor *sup)
 	presence_close(sup->presence);
 	reload_stop(&sup->reload);
 	rotations_done(&sup->rotations);
+	waiting_done(&sup->restarts);
 	captures_close(&sup->captures);
 	store_done(&sup->store);
 	free(sup->cached_logged);

@@ -137,8 +137,9 @@ static bool record_one(struct worker *w)
 	note_fill(w);
 	if (fancap_block_losing(block))
 		tell_losing(w);
-	check_clock(w, block);
 	ledger_set_attempt(w->params->ledger, position);
+	if (!ledger_block_is_poison(w->params->ledger, position))
+		check_clock(w, block);
 	recorder_block(w->recorder, block, w->ring.block_bytes);
 	ledger_set_attempt(w->params->ledger, LEDGER_NO_BLOCK);
 	release_done(w);

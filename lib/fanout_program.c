@@ -86,7 +86,7 @@ int fancap_fanout_program_default(enum fancap_fanout_mode mode, struct fancap_fa
 	if (mode == FANCAP_FANOUT_EBPF)
 		return default_ebpf(ret, err);
 	name = fancap_fanout_mode_name(mode);
-	fancap_error_set(err, "fanout mode %s takes no program", name != NULL ? name : "?");
+	fancap_error_set(err, "fanout mode %s takes no program: cbpf and ebpf do", name != NULL ? name : "?");
 	return -EINVAL;
 }
 

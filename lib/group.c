@@ -126,9 +126,12 @@ static int member_set_up(int fd, const struct fancap_group_params *params, bool 
 	return join(fd, params, first, id);
 }
 
-static const char *hint(int error)
+static const char *hint(const char *step, int error)
 {
 	switch (error) {
+	case EINVAL:
+		return strcmp(step, "PACKET_FANOUT") == 0
+			       ? " (modes are 0, hash, to 7, ebpf; mode rollover takes no rollover flag)" : "";
 	case EPERM: return " (capturing needs CAP_NET_RAW)";
 	case ENOMEM: return " (not enough memory for the ring: make it smaller)";
 	default: return "";
@@ -146,7 +149,7 @@ static int member_open(const struct fancap_group_params *params, unsigned index,
 	r = fd < 0 ? -errno : member_set_up(fd, params, index == 0, id, &step);
 	if (r < 0) {
 		fancap_error_set(err, "%s: socket %u of %u: %s: %s%s", params->interface, index + 1,
-				 params->members, step, strerror(-r), hint(-r));
+				 params->members, step, strerror(-r), hint(step, -r));
 		if (fd >= 0)
 			close(fd);
 		return r;

@@ -12,6 +12,7 @@
 #include "fancap/recover.h"
 #include "lib/newfile.h"
 #include "lib/recover_scan.h"
+#include "lib/setaside.h"
 
 #define CHUNK_BYTES (1u << 20)
 #define RESERVED_MIN_BYTES (256u << 10)
@@ -371,6 +372,13 @@ static int recover(struct recovery *recovery)
 
 	if (r < 0)
 		return r;
+	if (!in_place(recovery) && setaside_is(r)) {
+		int fd = r;
+
+		r = setaside_recover(fd, recovery->from, recovery->to, recovery->result, recovery->err);
+		close(fd);
+		return r;
+	}
 	recovery->total = (uint64_t)recovery->st.st_size * (in_place(recovery) ? 1 : 2);
 	r = recover_open(recovery, r);
 	if (r < 0)

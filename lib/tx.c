@@ -182,6 +182,8 @@ static int plan(const struct fancap_tx_params *params, struct fancap_geometry_tx
 		.packets = params->packets,
 		.head_bytes = params->copy ? COPY_HEADER_BYTES : 0,
 	};
+	struct fancap_error why = {""};
+	int r;
 
 	if (params->copy && (params->type != FANCAP_RAW || params->custom_offset)) {
 		fancap_error_set(err, "%s: copied packets are of RAW sockets, without custom offsets", params->interface);
@@ -192,7 +194,10 @@ static int plan(const struct fancap_tx_params *params, struct fancap_geometry_tx
 				 params->interface, params->address_bytes, sizeof(params->address));
 		return -EINVAL;
 	}
-	return fancap_geometry_tx_plan(&wanted, ret, err);
+	r = fancap_geometry_tx_plan(&wanted, ret, &why);
+	if (r < 0)
+		fancap_error_set(err, "%s: %s", params->interface, why.text);
+	return r;
 }
 
 int fancap_tx_open(const struct fancap_tx_params *params, struct fancap_tx **ret, struct fancap_error *err)

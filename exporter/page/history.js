@@ -50,9 +50,10 @@ class History {
 		const time = statistics.time_ns / 1e6;
 		const last = this.samples.at(-1);
 		// The same answer, shared with somebody else's question.
-		if (last && time <= last.time && statistics.started_ns === last.started)
+		if (time === last?.time && statistics.started_ns === last.started)
 			return;
-		if (last && time < last.time)
+		// The clock was set back.
+		if (time < last?.time)
 			this.samples = [];
 		this.samples.push({ time, started: statistics.started_ns, subjects });
 		while (this.samples[0].time < time - HISTORY_MS)

@@ -21,12 +21,15 @@ function setTile(id, main, more, mood = "") {
 
 // --- tables -----------------------------------------------------------------------------------------
 
-// A bar: what is used of what there is, and the most that was.
-function gauge(used, most, total, text) {
-	return { gauge: { used: total ? used / total : 0, most: total ? most / total : null }, text };
+// A bar: what is used of what there is, and the most that was. levels: from where on it is a warning, and bad.
+function gauge(used, most, total, text, levels) {
+	return { gauge: { used: total ? used / total : 0, most: total && isNumber(most) ? most / total : null, levels }, text };
 }
 
-function fillGauge(cell, { used, most }) {
+const RING_LEVELS = [0.7, 0.9];
+const DISK_LEVELS = [0.96, 0.98]; // retention lets a disk get as full as 95 %
+
+function fillGauge(cell, { used, most, levels }) {
 	let bar = cell.querySelector(".gauge");
 	if (!bar) {
 		bar = document.createElement("span");
@@ -34,7 +37,7 @@ function fillGauge(cell, { used, most }) {
 		bar.setAttribute("aria-hidden", "true");
 		cell.replaceChildren(bar, document.createElement("span"));
 	}
-	setClass(bar, `gauge ${used >= 0.9 ? "bad" : used >= 0.7 ? "warn" : ""}`);
+	setClass(bar, `gauge ${used >= levels[1] ? "bad" : used >= levels[0] ? "warn" : ""}`);
 	bar.firstChild.style.width = `${100 * Math.min(used, 1)}%`;
 	bar.lastChild.hidden = !isNumber(most);
 	bar.lastChild.style.left = `${100 * Math.min(most ?? 0, 1)}%`;
@@ -205,7 +208,7 @@ class View {
 	workerRow(one, worker) {
 		const subject = `w ${one.interface} ${worker.worker}`;
 		const ring = gauge(worker.ring_blocks_used, worker.ring_blocks_used_max, worker.ring_blocks,
-			`${formatCount(worker.ring_blocks_used)} of ${formatCount(worker.ring_blocks)}, most ${formatCount(worker.ring_blocks_used_max)}`);
+			`${formatCount(worker.ring_blocks_used)} of ${formatCount(worker.ring_blocks)}, most ${formatCount(worker.ring_blocks_used_max)}`, RING_LEVELS);
 		const mean = this.history.writeMean(subject) ?? (worker.writes ? worker.write_mean_ns : null);
 		return { key: subject, cells: [`${one.interface} ${worker.worker}`, stateCell(worker.state), worker.cpu === null ? "any" : String(worker.cpu),
 			formatRate(this.history.rate(subject, "seen")), lossCell(this.history.rate(subject, "lost"), formatRate),
@@ -241,7 +244,7 @@ class View {
 		setTile("tile-forecast", formatBytes(storage.bytes), `${formatCount(storage.files)} files${isNumber(storage.retain_seconds) ? `; room for ${forecast}` : ""}`);
 		this.directories.update(storage.directories.map(({ path, total_bytes: total, free_bytes: free }) => {
 			const used = total - free;
-			return { key: path, cells: [path, total ? gauge(used, null, total, formatPercent(used, total)) : UNKNOWN,
+			return { key: path, cells: [path, total ? gauge(used, null, total, formatPercent(used, total), DISK_LEVELS) : UNKNOWN,
 				total ? formatBytes(free) : UNKNOWN, total ? formatBytes(total) : UNKNOWN] };
 		}));
 		this.showFacts([

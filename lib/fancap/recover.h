@@ -25,6 +25,11 @@ extern "C" {
  * All are cumulative since the beginning of the section. Times are those of the first and the last packet.
  */
 
+/*
+ * A block of a ring that fancapd has set aside (DIRECTORY/quarantine/, *.block) becomes a pcapng file of the packets in it that
+ * can be read. That is always a copy.
+ */
+
 enum fancap_recover_mode {
 	FANCAP_RECOVER_COPY,	 ///< make a new file; the original stays as it is
 	FANCAP_RECOVER_IN_PLACE, ///< cut the file itself, close it, rename it: quick, however large it is

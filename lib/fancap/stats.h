@@ -16,8 +16,8 @@ struct fancap_stats {
 };
 
 /**
- * Read PACKET_STATISTICS of a socket, whatever its version, and add it. The kernel's 32-bit counters start again at 0 with every read: let
- * there be one reader, at least once per 4 billion packets.
+ * Read PACKET_STATISTICS of a socket, whatever its version, and add it. The kernel's 32-bit counters start again at 0 with
+ * every read: let there be one reader, at least once per 4 billion packets.
  *
  * This is also what ends TP_STATUS_LOSING.
  *

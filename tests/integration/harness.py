@@ -25,6 +25,7 @@ BUILDDIR = Path(os.environ.get("BUILDDIR", Path(__file__).parents[2] / "build"))
 SANITIZED = os.environ.get("FANCAP_SANITIZED") == "1"
 FANCAPD = BUILDDIR / "fancapd"
 FANCAPCTL = BUILDDIR / "fancapctl"
+EXPORTER = BUILDDIR / "fancap-exporter"
 TRAFFIC = BUILDDIR / "tests/tools/traffic"
 REPLAY = BUILDDIR / "fancap-replay"
 VERIFY = BUILDDIR / "tests/tools/verify"

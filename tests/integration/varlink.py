@@ -45,6 +45,11 @@ class Connection:
         with suppress(BrokenPipeError):  # turned away already: what it says is there to be read
             self._socket.sendall(json.dumps(request).encode() + b"\0")
 
+    def send_more(self, method: str, **parameters: Any) -> None:
+        """To be answered by a stream of replies."""
+        request = {"method": method, "parameters": parameters, "more": True}
+        self._socket.sendall(json.dumps(request).encode() + b"\0")
+
     def receive(self) -> dict[str, Any]:
         return json.loads(self._receive_message())
 

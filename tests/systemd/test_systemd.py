@@ -244,7 +244,7 @@ def shipped(machine: Machine, suffix: str) -> list[str]:
 
 def test_units_are_clean(machine: Machine) -> None:
     units = shipped(machine, "service") + shipped(machine, "socket")
-    assert units == [UNIT, SOCKET_UNIT]
+    assert units == ["fancap-exporter.service", UNIT, SOCKET_UNIT]
     for unit in units:
         done = machine.inside("systemd-analyze", "verify", unit)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -477,6 +477,7 @@ def test_restarts_with_other_rings_lose_nothing(service: Service) -> None:
 
 
 def test_rings_of_an_interface_that_is_not_configured_any_more_are_drained(service: Service) -> None:
+    service.all_there = False
     service.start()
     frames = Frames()
     service.link.send(frames, COUNT)

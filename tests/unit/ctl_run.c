@@ -158,6 +158,19 @@ struct result run_at(const char *socket, bool json, const char *command, const c
 	return run_words(socket, json, (const char *const[]){ command, argument, NULL });
 }
 
+struct result run_line(const char *socket, const char *line)
+{
+	char *copy = strdup(line), *rest = copy;
+	const char *words[WORDS_MAX + 1] = { NULL };
+	struct result result;
+
+	for (size_t n = 0; rest && n < WORDS_MAX; n++)
+		words[n] = strsep(&rest, " ");
+	result = run_words(socket, false, words);
+	free(copy);
+	return result;
+}
+
 struct result run_against(enum manner manner, const char *bytes, size_t len, bool json, const char *command)
 {
 	struct daemon daemon = daemon_start(manner, bytes, len);
@@ -171,6 +184,16 @@ void result_free(struct result *result)
 {
 	free(result->out);
 	free(result->err);
+}
+
+void assert_line(const char *line, enum ctl_exit exit, const char *out, const char *err)
+{
+	struct result result = run_line("/nonexistent/s", line);
+
+	assert_string_equal(result.err, err);
+	assert_string_equal(result.out, out);
+	assert_int_equal(result.exit, exit);
+	result_free(&result);
 }
 
 void assert_fails(struct result result, enum ctl_exit expected, const char *part)

@@ -40,10 +40,14 @@ struct result {
 struct result run_words(const char *socket, bool json, const char *const *words);
 struct result run_on(const char *host, const char *socket, const char *const *words); ///< with --host
 struct result run_at(const char *socket, bool json, const char *command, const char *argument);
+struct result run_line(const char *socket, const char *line); ///< words apart by single blanks
 struct result run_against(enum manner manner, const char *bytes, size_t len, bool json, const char *command);
 void result_free(struct result *result);
 
 /** It failed so, said that, and printed nothing else. The result is freed. */
 void assert_fails(struct result result, enum ctl_exit expected, const char *part);
+
+/** Run a line where there is no daemon: all that it prints, to the letter. */
+void assert_line(const char *line, enum ctl_exit exit, const char *out, const char *err);
 
 #endif

@@ -14,9 +14,12 @@
 #include "daemon/log.h"
 #include "daemon/statistics.h"
 #include "daemon/storage_status.h"
+#include "daemon/summary.h"
 
 #define STARTED_NS 1700000000000000000ULL /* 2023-11-14 22:13:20 UTC */
 #define NS_PER_S 1000000000ULL
+
+static const char *const fake_directories[] = {"/srv/one", "/srv/two"};
 
 static void worker_fill(struct statistics_worker *w, unsigned interface, unsigned k)
 {
@@ -139,7 +142,6 @@ static int fake_configuration(void *arg, struct control_configuration *ret)
 
 static void fake_status(void *arg, struct control_status *ret_status)
 {
-	static const char *const directories[] = {"/srv/one", "/srv/two"};
 	static const struct storage_status storage = {
 		.scanned = 1,
 		.files = 1234,
@@ -169,7 +171,7 @@ static void fake_status(void *arg, struct control_status *ret_status)
 		.storage = {
 			.keeper_pid = fake->no_snapshot ? 0 : 4322,
 			.keeper_restarts = fake->no_snapshot ? 0 : 1,
-			.directories = directories,
+			.directories = fake_directories,
 			.status = fake->no_snapshot ? &none : &storage,
 		},
 	};
@@ -177,8 +179,17 @@ static void fake_status(void *arg, struct control_status *ret_status)
 
 void fake_source_end_jobs(struct fake_source *fake, bool in_time)
 {
+	struct segment_entry files[] = {
+		{ .interface = "eth1", .start_us = STARTED_NS / 1000, .worker = 1, .bytes = 1000, .packets = 10,
+		  .last_ns = STARTED_NS + NS_PER_S, .compressed = true, .held = true },
+		{ .interface = "wan", .start_us = STARTED_NS / 1000, .directory = 1, .active = true, .bytes = 2000,
+		  .packets = SUMMARY_PACKETS_UNKNOWN },
+	};
+	const struct segments_answer answer = { .result = fake->segments_result, .changed = 1, .more = true, .n = 2,
+						.entries = files, .directories = fake_directories };
 	struct reload_report report = { fake->reload_result, (char *)(uintptr_t)fake->reload_reasons };
-	const struct control_outcome outcome = { .in_time = in_time, .workers = 2, .reload = &report };
+	const struct control_outcome outcome = { .in_time = in_time, .workers = 2, .pid = 1234, .segments = &answer,
+						 .reload = &report };
 
 	while (fake->n_jobs > 0) {
 		struct control_job *job = fake->jobs[--fake->n_jobs];
@@ -217,6 +228,94 @@ static int fake_rotate(void *arg, const char *interface, struct control_job *job
 	return 0;
 }
 
+static bool is_fake_interface(const char *interface)
+{
+	return !strcmp(interface, "eth1") || !strcmp(interface, "wan");
+}
+
+static int fake_restart_worker(void *arg, const char *interface, unsigned worker, struct control_job *job)
+{
+	const struct fake_source *fake = arg;
+
+	if (!is_fake_interface(interface))
+		return -ENODEV;
+	if (worker >= fake->n_workers)
+		return -ESRCH;
+	return fake_rotate(arg, interface, job);
+}
+
+static int fake_pause(void *arg, const char *interface, bool pause, unsigned *ret_changed, struct fancap_error *err)
+{
+	struct fake_source *fake = arg;
+
+	if (interface && !is_fake_interface(interface))
+		return -ENODEV;
+	if (fake->missing && !pause) {
+		fancap_error_set(err, "wan: filter: no memory");
+		return -ENOBUFS;
+	}
+	*ret_changed = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		if (interface && strcmp(interface, i ? "wan" : "eth1"))
+			continue;
+		*ret_changed += fake->paused[i] != pause;
+		fake->paused[i] = pause;
+	}
+	return 0;
+}
+
+static int fake_set_filter(void *arg, const char *interface, const char *filter, bool configured,
+			   const char **ret_filter, struct fancap_error *err)
+{
+	struct fake_source *fake = arg;
+
+	if (!is_fake_interface(interface))
+		return -ENODEV;
+	if (fake->no_snapshot)
+		return -EAGAIN;
+	if (filter && !strcmp(filter, "prot 1")) {
+		fancap_error_set(err, "syntax error");
+		return -EINVAL;
+	}
+	fake->filter = *ret_filter = configured ? "tcp" : !filter ? "" : !strcmp(filter, "udp") ? "udp" : "";
+	fake->filter_configured = configured;
+	return 0;
+}
+
+static int fake_list_segments(void *arg, const struct segments_query *query, struct control_job *job)
+{
+	struct fake_source *fake = arg;
+
+	fake->query = *query;
+	return fake_rotate(arg, NULL, job);
+}
+
+static int fake_hold_segments(void *arg, bool hold, const struct segment_entry *entries, size_t n,
+			      struct control_job *job)
+{
+	struct fake_source *fake = arg;
+
+	(void)entries;
+	fake->held = hold;
+	fake->n_paths = n;
+	return fake_rotate(arg, NULL, job);
+}
+
+static int fake_parse_segment(void *arg, const char *path, struct segment_entry *ret)
+{
+	(void)arg;
+	return segment_entry_parse(path, fake_directories, 2, ret);
+}
+
+static int fake_set_log_level(void *arg, int level)
+{
+	struct fake_source *fake = arg;
+	int before = fake->log_level;
+
+	fake->log_level = level;
+	return before;
+}
+
 static void fake_forget(void *arg, struct control_job *job)
 {
 	struct fake_source *fake = arg;
@@ -232,7 +331,9 @@ struct control_source fake_source(struct fake_source *fake)
 		.snapshot = fake_snapshot, .status = fake_status, .interface = fake_interface,
 		.worker = fake_worker, .configuration = fake_configuration, .events = fake->events, .reload = fake_reload,
 		.rotate = fake_rotate,
-		.forget = fake_forget, .arg = fake,
+		.restart_worker = fake_restart_worker, .pause = fake_pause, .set_filter = fake_set_filter,
+		.set_log_level = fake_set_log_level, .list_segments = fake_list_segments,
+		.hold_segments = fake_hold_segments, .parse_segment = fake_parse_segment, .forget = fake_forget, .arg = fake,
 	};
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "daemon/control.h"
+#include "daemon/segments.h"
 
 #define FAKE_JOBS_MAX 64
 
@@ -23,6 +24,14 @@ struct fake_source {
 	enum reload_result reload_result; ///< of every reload
 	bool reload_takes_time; ///< it is a job, too
 	const char *reload_reasons;
+	int segments_result; ///< of what is asked about files
+	struct segments_query query; ///< as ListSegments was called last
+	bool held;	     ///< Hold was called last, not Release
+	size_t n_paths;	     ///< with so many paths
+	const char *filter; ///< as SetFilter was called last
+	bool filter_configured;
+	bool paused[2];
+	int log_level;
 	unsigned reloads; ///< how many there were
 	unsigned snapshots; ///< how many were taken
 	struct control_job *jobs[FAKE_JOBS_MAX]; ///< rotations under way

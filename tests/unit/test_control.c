@@ -472,7 +472,7 @@ static void half_sent_request_is_closed_in_time(void **state)
 	assert_served(*state);
 	assert_error(&client, FANCAP_ERROR_PROTOCOL, "reason", "in time");
 	assert_end(&client);
-	assert_in_range(now_ms() - begin, 250, 3000);
+	assert_in_range(now_ms() - begin, 250, 30000);
 	client_close(&client);
 }
 
@@ -482,7 +482,7 @@ static void dripping_request_is_closed_in_time(void **state)
 	struct client client = client_open(*state);
 	int64_t begin = now_ms();
 
-	for (int i = 0; i < 100 && now_ms() - begin < 5000; i++) {
+	for (int i = 0; i < 100 && now_ms() - begin < 30000; i++) {
 		char byte;
 
 		if (send(client.fd, "x", 1, MSG_NOSIGNAL) < 0 ||
@@ -491,7 +491,7 @@ static void dripping_request_is_closed_in_time(void **state)
 		sleep_ms(50);
 	}
 	assert_error(&client, FANCAP_ERROR_PROTOCOL, "reason", "in time");
-	assert_in_range(now_ms() - begin, 250, 3000);
+	assert_in_range(now_ms() - begin, 250, 30000);
 	client_close(&client);
 }
 

@@ -189,7 +189,7 @@ static void only_two_modes_take_a_program(void **state)
 
 	(void)state;
 	assert_int_equal(fancap_fanout_program_default(FANCAP_FANOUT_LB, &program, &err), -EINVAL);
-	assert_string_equal(err.text, "fanout mode lb takes no program");
+	assert_string_equal(err.text, "fanout mode lb takes no program: cbpf and ebpf do");
 }
 
 /* --- from a file ------------------------------------------------------------------------------------------------- */

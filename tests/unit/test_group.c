@@ -534,7 +534,12 @@ static void names_a_refused_fanout(void **state)
 	/* The one combination of valid values that the kernel refuses. */
 	params.mode = FANCAP_FANOUT_ROLLOVER;
 	params.flags = FANCAP_FANOUT_FLAG_ROLLOVER;
-	check_failure(&params, -EINVAL, "gg1: socket 1 of 1: PACKET_FANOUT: Invalid argument");
+	check_failure(&params, -EINVAL, "gg1: socket 1 of 1: PACKET_FANOUT: Invalid argument (modes are 0, hash, to 7, ebpf; "
+					"mode rollover takes no rollover flag)");
+	params.mode = (enum fancap_fanout_mode)8;
+	params.flags = 0;
+	check_failure(&params, -EINVAL, "gg1: socket 1 of 1: PACKET_FANOUT: Invalid argument (modes are 0, hash, to 7, ebpf; "
+					"mode rollover takes no rollover flag)");
 }
 
 static void names_a_member_out_of_descriptors(void **state)

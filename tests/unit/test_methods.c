@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* What the methods answer, checked against the interface description they serve themselves. */
 #include <ctype.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -840,6 +841,15 @@ static void stream_that_cannot_be_is_refused(void **state)
 
 /* --- acting -------------------------------------------------------------------------------------------- */
 
+static struct method_reply later;
+
+static bool on_answer(struct method_wait *wait, const struct method_reply *reply)
+{
+	(void)wait;
+	later = *reply;
+	return later.continues;
+}
+
 /* All but those that get something, as the description promises. */
 static void who_may_only_read_is_refused_all_that_acts(void **state)
 {
@@ -849,12 +859,15 @@ static void who_may_only_read_is_refused_all_that_acts(void **state)
 
 	(void)state;
 	for (const char *at = idl; (at = strstr(at, "\nmethod ")); at++) {
-		struct method_wait wait = { 0 };
+		struct method_wait wait = { .answer = on_answer };
 		struct method_reply reply;
 
 		snprintf(name, sizeof(name), "io.fancap.%.*s", (int)strcspn(at + 8, " ("), at + 8);
 		snprintf(text, sizeof(text), "{\"method\":\"%s\"}", name);
-		assert_true(call_as(&fake, &reader, text, &wait, &reply));
+		if (!call_as(&fake, &reader, text, &wait, &reply)) {
+			fake_source_end_jobs(&fake, true);
+			reply = later;
+		}
 		if (!strncmp(name, "io.fancap.Get", 13) || !strncmp(name, "io.fancap.List", 14)) {
 			assert_null(reply.error);
 		} else if (!strcmp(name, "io.fancap.Events")) {
@@ -908,15 +921,6 @@ static void reload_answers_how_it_went(void **state)
 	assert_string_equal(reply.error, FANCAP_ERROR_UNAVAILABLE);
 	check_against_idl(varlink_io_fancap, "error", "Unavailable", reply.parameters);
 	json_decref(reply.parameters);
-}
-
-static struct method_reply later;
-
-static bool on_answer(struct method_wait *wait, const struct method_reply *reply)
-{
-	(void)wait;
-	later = *reply;
-	return later.continues;
 }
 
 static void rotate_answers_when_it_is_over(void **state)
@@ -999,6 +1003,246 @@ static void rotate_before_the_capture_is_unavailable(void **state)
 	json_decref(reply.parameters);
 }
 
+static void filter_is_set(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct method_reply reply;
+
+	(void)state;
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"filter\":\"udp\"}}");
+	check_against_idl(varlink_io_fancap, "method", "SetFilter", reply.parameters);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "filter")), "udp");
+	assert_string_equal(fake.filter, "udp");
+	json_decref(reply.parameters);
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\"}}");
+	check_against_idl(varlink_io_fancap, "method", "SetFilter", reply.parameters);
+	assert_true(json_is_null(json_object_get(reply.parameters, "filter")));
+	json_decref(reply.parameters);
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"configured\":true}}");
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "filter")), "tcp");
+	assert_true(fake.filter_configured);
+	json_decref(reply.parameters);
+
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"filter\":\"prot 1\"}}");
+	assert_string_equal(reply.error, FANCAP_ERROR_INVALID_FILTER);
+	check_against_idl(varlink_io_fancap, "error", "InvalidFilter", reply.parameters);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "filter")), "prot 1");
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "reason")), "syntax error");
+	json_decref(reply.parameters);
+	assert_error("{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth9\",\"filter\":\"udp\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+	assert_error("{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"filter\":\"udp\"}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interface");
+	assert_error("{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"configured\":1}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "configured");
+	assert_error("{\"method\":\"io.fancap.SetFilter\",\"parameters\":{\"interface\":\"eth1\",\"filter\":\"udp\",\"configured\":true}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "filter");
+}
+
+static void pause_and_resume_say_how_many_they_changed(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct method_reply reply;
+
+	(void)state;
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Pause\",\"parameters\":{\"interface\":\"wan\"}}");
+	check_against_idl(varlink_io_fancap, "method", "Pause", reply.parameters);
+	assert_int_equal(number(reply.parameters, "interfaces"), 1);
+	assert_true(fake.paused[1] && !fake.paused[0]);
+	json_decref(reply.parameters);
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Pause\"}");
+	assert_int_equal(number(reply.parameters, "interfaces"), 1);
+	json_decref(reply.parameters);
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Resume\"}");
+	check_against_idl(varlink_io_fancap, "method", "Resume", reply.parameters);
+	assert_int_equal(number(reply.parameters, "interfaces"), 2);
+	assert_true(!fake.paused[1] && !fake.paused[0]);
+	json_decref(reply.parameters);
+
+	fake.missing = true; /* the fake then has no memory either */
+	reply = call_with(&fake, "{\"method\":\"io.fancap.Resume\"}");
+	assert_string_equal(reply.error, FANCAP_ERROR_UNAVAILABLE);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "reason")), "wan: filter: no memory");
+	json_decref(reply.parameters);
+	assert_error("{\"method\":\"io.fancap.Pause\",\"parameters\":{\"interface\":\"eth9\"}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+}
+
+static void worker_is_replaced(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	struct method_wait wait = { .answer = on_answer };
+	struct method_reply reply;
+
+	(void)state;
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.RestartWorker\",\"parameters\":{\"interface\":\"wan\",\"worker\":1}}",
+			     &wait, &reply));
+	fake_source_end_jobs(&fake, true);
+	check_against_idl(varlink_io_fancap, "method", "RestartWorker", later.parameters);
+	assert_int_equal(number(later.parameters, "pid"), 1234);
+	json_decref(later.parameters);
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.RestartWorker\",\"parameters\":{\"interface\":\"wan\",\"worker\":0}}",
+			     &wait, &reply));
+	fake_source_end_jobs(&fake, false);
+	assert_string_equal(later.error, FANCAP_ERROR_TIMEOUT);
+	json_decref(later.parameters);
+
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const workers[] = { "2", "-1", "4294967296" };
+		char text[128];
+
+		snprintf(text, sizeof(text), "{\"method\":\"io.fancap.RestartWorker\",\"parameters\":"
+			 "{\"interface\":\"wan\",\"worker\":%s}}", workers[i]);
+		reply = call_with(&fake, text);
+		assert_string_equal(reply.error, FANCAP_ERROR_NO_SUCH_WORKER);
+		check_against_idl(varlink_io_fancap, "error", "NoSuchWorker", reply.parameters);
+		json_decref(reply.parameters);
+	}
+	assert_error("{\"method\":\"io.fancap.RestartWorker\",\"parameters\":{\"interface\":\"eth9\",\"worker\":0}}",
+		     FANCAP_ERROR_NO_SUCH_INTERFACE, "interface", "eth9");
+}
+
+/* --- files ---------------------------------------------------------------------------------------------- */
+
+#define FILE_ONE "/srv/one/eth1/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng.zst"
+#define FILE_TWO "/srv/two/wan/2023-11-14/wan-w0-20231114T221320.000000Z.pcapng.part"
+
+static void ask_later(struct fake_source *fake, const char *text)
+{
+	struct method_wait wait = { .answer = on_answer };
+	struct method_reply reply;
+
+	later = (struct method_reply){ 0 };
+	assert_false(call_as(fake, &admin, text, &wait, &reply));
+	fake_source_end_jobs(fake, true);
+	assert_non_null(later.parameters);
+}
+
+static void files_are_listed(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+	json_t *segments, *one, *two;
+
+	(void)state;
+	ask_later(&fake, "{\"method\":\"io.fancap.ListSegments\"}");
+	check_against_idl(varlink_io_fancap, "method", "ListSegments", later.parameters);
+	assert_int_equal(fake.query.limit, 500);
+	assert_int_equal(fake.query.from_ns, 0);
+	assert_int_equal(fake.query.to_ns, INT64_MAX);
+	assert_string_equal(fake.query.interface, "");
+	assert_false(fake.query.has_after);
+	segments = json_object_get(later.parameters, "segments");
+	assert_int_equal(json_array_size(segments), 2);
+	one = json_array_get(segments, 0);
+	two = json_array_get(segments, 1);
+	assert_string_equal(json_string_value(json_object_get(one, "path")), FILE_ONE);
+	assert_string_equal(json_string_value(json_object_get(one, "state")), "finished");
+	assert_true(json_is_true(json_object_get(one, "held")));
+	assert_true(json_is_true(json_object_get(one, "compressed")));
+	assert_int_equal(number(one, "worker"), 1);
+	assert_int_equal(number(one, "packets"), 10);
+	assert_int_equal(number(one, "start_ns"), 1700000000000000000);
+	assert_int_equal(number(one, "end_ns"), 1700000001000000000);
+	assert_string_equal(json_string_value(json_object_get(two, "path")), FILE_TWO);
+	assert_string_equal(json_string_value(json_object_get(two, "state")), "active");
+	assert_true(json_is_null(json_object_get(two, "packets")));
+	assert_true(json_is_null(json_object_get(two, "end_ns")));
+	assert_string_equal(json_string_value(json_object_get(later.parameters, "next")), FILE_TWO);
+	json_decref(later.parameters);
+
+	ask_later(&fake, "{\"method\":\"io.fancap.ListSegments\",\"parameters\":{\"interface\":\"wan\",\"from_ns\":1,"
+			 "\"to_ns\":2,\"limit\":1000,\"after\":\"" FILE_TWO "\"}}");
+	assert_string_equal(fake.query.interface, "wan");
+	assert_int_equal(fake.query.from_ns, 1);
+	assert_int_equal(fake.query.to_ns, 2);
+	assert_int_equal(fake.query.limit, 1000);
+	assert_true(fake.query.has_after);
+	assert_int_equal(fake.query.after.directory, 1);
+	json_decref(later.parameters);
+}
+
+static void files_are_held_and_released(void **state)
+{
+	struct fake_source fake = { .n_workers = 2 };
+
+	(void)state;
+	ask_later(&fake, "{\"method\":\"io.fancap.Hold\",\"parameters\":{\"paths\":[\"" FILE_ONE "\",\"" FILE_TWO "\"]}}");
+	check_against_idl(varlink_io_fancap, "method", "Hold", later.parameters);
+	assert_int_equal(number(later.parameters, "changed"), 1);
+	assert_int_equal(fake.n_paths, 2);
+	assert_true(fake.held);
+	json_decref(later.parameters);
+	ask_later(&fake, "{\"method\":\"io.fancap.Release\",\"parameters\":{\"paths\":[]}}");
+	check_against_idl(varlink_io_fancap, "method", "Release", later.parameters);
+	assert_false(fake.held);
+	json_decref(later.parameters);
+
+	fake.segments_result = -ENOENT;
+	ask_later(&fake, "{\"method\":\"io.fancap.Hold\",\"parameters\":{\"paths\":[\"" FILE_ONE "\"]}}");
+	assert_string_equal(later.error, FANCAP_ERROR_NO_SUCH_SEGMENT);
+	check_against_idl(varlink_io_fancap, "error", "NoSuchSegment", later.parameters);
+	assert_string_equal(json_string_value(json_object_get(later.parameters, "path")), FILE_ONE);
+	json_decref(later.parameters);
+	fake.segments_result = -EROFS;
+	ask_later(&fake, "{\"method\":\"io.fancap.Hold\",\"parameters\":{\"paths\":[\"" FILE_ONE "\"]}}");
+	assert_string_equal(later.error, FANCAP_ERROR_UNAVAILABLE);
+	json_decref(later.parameters);
+}
+
+/* What is no recording's path in a storage directory is never looked for. */
+static void paths_are_read_strictly(void **state)
+{
+	static const char *const wrong[] = {
+		"", "/", "/etc/passwd", "/srv/one", "/srv/one/eth1/2023-11-14",
+		"/srv/three/eth1/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng",
+		"/srv/one//eth1/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng",
+		"/srv/one/../one/eth1/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng",
+		"/srv/one/eth1/../eth1/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng",
+		"/srv/one/eth1/2023-11-15/eth1-w1-20231114T221320.000000Z.pcapng",
+		"/srv/one/eth2/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng",
+		"/srv/one/eth1/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng.hold",
+		"/srv/one/eth1/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng.zst.part",
+		"/srv/one/eth1/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng/x",
+		"srv/one/eth1/2023-11-14/eth1-w1-20231114T221320.000000Z.pcapng",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "{\"method\":\"io.fancap.Hold\",\"parameters\":{\"paths\":[\"%s\"]}}", wrong[i]);
+		assert_error(text, FANCAP_ERROR_NO_SUCH_SEGMENT, "path", wrong[i]);
+		snprintf(text, sizeof(text), "{\"method\":\"io.fancap.ListSegments\",\"parameters\":{\"after\":\"%s\"}}", wrong[i]);
+		assert_error(text, VARLINK_ERROR_INVALID_PARAMETER, "parameter", "after");
+	}
+	assert_error("{\"method\":\"io.fancap.Hold\",\"parameters\":{\"paths\":[1]}}", VARLINK_ERROR_INVALID_PARAMETER,
+		     "parameter", "paths");
+	assert_error("{\"method\":\"io.fancap.Hold\"}", VARLINK_ERROR_INVALID_PARAMETER, "parameter", "paths");
+	assert_error("{\"method\":\"io.fancap.ListSegments\",\"parameters\":{\"limit\":0}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "limit");
+	assert_error("{\"method\":\"io.fancap.ListSegments\",\"parameters\":{\"limit\":1001}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "limit");
+	assert_error("{\"method\":\"io.fancap.ListSegments\",\"parameters\":{\"from_ns\":-1}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "from_ns");
+	assert_error("{\"method\":\"io.fancap.ListSegments\",\"parameters\":{\"interface\":\"0123456789abcdef\"}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interface");
+}
+
+static void log_level_is_set(void **state)
+{
+	struct fake_source fake = { .log_level = LOG_INFO };
+	struct method_reply reply;
+
+	(void)state;
+	reply = call_with(&fake, "{\"method\":\"io.fancap.SetLogLevel\",\"parameters\":{\"level\":\"debug\"}}");
+	check_against_idl(varlink_io_fancap, "method", "SetLogLevel", reply.parameters);
+	assert_string_equal(json_string_value(json_object_get(reply.parameters, "previous")), "info");
+	assert_int_equal(fake.log_level, LOG_DEBUG);
+	json_decref(reply.parameters);
+	assert_error("{\"method\":\"io.fancap.SetLogLevel\",\"parameters\":{\"level\":\"notice\"}}",
+		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "level");
+}
+
 static struct log_message last_message;
 static char last_text[1024];
 
@@ -1066,6 +1310,13 @@ int main(void)
 		cmocka_unit_test(rotate_answers_when_it_is_over),
 		cmocka_unit_test(rotate_that_nobody_waits_for_is_forgotten),
 		cmocka_unit_test(rotate_before_the_capture_is_unavailable),
+		cmocka_unit_test(filter_is_set),
+		cmocka_unit_test(pause_and_resume_say_how_many_they_changed),
+		cmocka_unit_test(worker_is_replaced),
+		cmocka_unit_test(log_level_is_set),
+		cmocka_unit_test(files_are_listed),
+		cmocka_unit_test(files_are_held_and_released),
+		cmocka_unit_test(paths_are_read_strictly),
 		cmocka_unit_test(acting_is_logged_with_who_did_it),
 	};
 

@@ -488,7 +488,14 @@ static void a_block_with_a_bad_header_is_counted(void **state)
 
 static void a_block_that_killed_two_workers_is_left_alone(void **state)
 {
+	char own[256], *whole = fx.folder;
+	const char *const folders[] = {own};
+
 	(void)state;
+	recorder_close(fx.recorder);
+	snprintf(own, sizeof(own), "%s/eth0", fx.folder);
+	fx.params.folders = folders;
+	open_recorder();
 	for (int i = 0; i < 2; i++) {
 		ledger_set_attempt(fx.ledger, 1);
 		ledger_note_crash(fx.ledger);
@@ -496,10 +503,13 @@ static void a_block_that_killed_two_workers_is_left_alone(void **state)
 	record(3);
 	record(4);
 	record(5);
+	fx.folder = own;
 	close_and_read();
+	fx.folder = whole;
 	assert_int_equal(found.packets, 8);
 	assert_int_equal(committed().discarded[DISCARD_WORKER_CRASH], 4);
 	assert_int_equal(committed().block, 3);
+	assert_int_equal(folder_count(fx.folder, ".block"), 1);
 }
 
 /* --- disks that fail ------------------------------------------------------------------------------------------- */

@@ -48,6 +48,7 @@ static void names_tell_what_is_recovered(void **state)
 		{"a.b/x.pcap", "a.b/x.recovered.pcap"},
 		{"x.cap", "x.recovered.cap"},
 		{"x", "x.recovered"},
+		{"a/x.block", "a/x.recovered.pcapng"},
 		{"a.pcapng/x", "a.pcapng/x.recovered"},
 		{".part", ".part.recovered"},
 		{"a/.pcapng", "a/.pcapng.recovered"},

@@ -405,7 +405,7 @@ static void takes_the_same_lengths_copied_or_not(void **state)
 	for (unsigned copy = 0; copy < 2; copy++) {
 		params.copy = copy != 0;
 		params.packet_max = 0;
-		expect_refusal(&params, -EINVAL, "packets of up to 0 bytes: 1 to 131072 are allowed");
+		expect_refusal(&params, -EINVAL, TX_FROM ": packets of up to 0 bytes: 1 to 131072 are allowed");
 		params.packet_max = 131073;
 		expect_refusal(&params, -EINVAL, "packets of up to 131073 bytes: 1 to 131072 are allowed");
 		params.packet_max = UINT32_MAX;
@@ -426,7 +426,7 @@ static void failing_leaves_nothing_behind(void **state)
 	expect_refusal(&params, -ENODEV, TX_FROM ": bind: No such device");
 	params = good;
 	params.packets = 0;
-	expect_refusal(&params, -EINVAL, "a transmit ring of no packets");
+	expect_refusal(&params, -EINVAL, TX_FROM ": a transmit ring of no packets");
 	params = good;
 	params.address_bytes = 9;
 	expect_refusal(&params, -EINVAL, TX_FROM ": an address of 9 bytes: at most 8 are allowed");
