@@ -243,8 +243,12 @@ static void apply_all(struct reload *reload)
 	run->decided = true;
 	if (run->at_start)
 		return;
-	for (size_t i = 0; i < run->n; i++)
+	for (size_t i = 0; i < run->n; i++) {
 		apply(config, &run->changes[i]);
+		/* Paused since the gates were opened. */
+		if (run->changes[i].to != NULL && run->changes[i].capture->paused)
+			ring_set_gate_close(run->changes[i].to);
+	}
 	run->config = NULL;
 	log_set_level(config->log.level);
 	reload->owner.in_force(config, reload->owner.arg);

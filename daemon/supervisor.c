@@ -722,7 +722,6 @@ static void on_config_in_force(struct config *config, void *arg)
 	config_free(sup->config);
 	sup->config = config;
 	sup->loaded_ns = clock_realtime_ns();
-	sup->sets_changed = true;
 	storage_configure(&sup->storage, config);
 	while ((child = next_child(sup, child)) != NULL) {
 		if (!child->set->gone)
@@ -741,6 +740,7 @@ static void on_reloaded(struct reload_report *report, void *arg)
 	struct control_job *job = sup->reload_job;
 
 	sup->reload_job = NULL;
+	sup->sets_changed = true;
 	if (sup->state == CONTROL_RUNNING)
 		notify_ready();
 	if (job != NULL)
