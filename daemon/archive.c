@@ -11,6 +11,7 @@
 #include "daemon/segment.h"
 #include "daemon/summary.h"
 
+#define FULL_ROOM_BYTES (UINT64_C(256) << 20)
 #define SUFFIX ".pcapng"
 #define NS_PER_MS 1000000u
 
@@ -354,12 +355,25 @@ uint64_t archive_free_wanted(uint64_t free, uint64_t total_bytes)
 	return free > CONFIG_FREE_PERCENT_MAX ? free : total_bytes / 100 * free;
 }
 
+/* Whether recordings may be removed at all. */
+static bool is_limited(const struct config_retain *limits)
+{
+	return limits->size_bytes != 0 || limits->free != 0 || limits->age_ms != 0;
+}
+
 static bool disk_is_short(const struct archive_retention *retention, size_t disk)
 {
 	const struct archive_disk *d = &retention->disks[disk];
 
-	return retention->limits.free != 0 &&
-	       (d->full || d->free_bytes < archive_free_wanted(retention->limits.free, d->total_bytes));
+	return (d->full && is_limited(&retention->limits)) ||
+	       (retention->limits.free != 0 &&
+		d->free_bytes < archive_free_wanted(retention->limits.free, d->total_bytes));
+}
+
+/* What makes a disk full no more, where nobody has said how much is to be free: room to write for a while. */
+static uint64_t room_wanted(const struct archive_disk *disk)
+{
+	return disk->total_bytes / 100 < FULL_ROOM_BYTES ? disk->total_bytes / 100 : FULL_ROOM_BYTES;
 }
 
 static bool size_is_exceeded(const struct archive *archive, const struct archive_retention *retention)
@@ -405,6 +419,6 @@ void archive_removed(struct archive *archive, struct archive_retention *retentio
 	struct archive_disk *disk = &retention->disks[retention->disk_of[file->directory]];
 
 	disk->free_bytes += file->bytes;
-	disk->full = false;
+	disk->full = disk->full && retention->limits.free == 0 && disk->free_bytes < room_wanted(disk);
 	archive_remove(archive, index);
 }

@@ -127,7 +127,8 @@ uint64_t archive_free_wanted(uint64_t free, uint64_t total_bytes);
  * The next file that has to go, from index on, oldest first.
  *
  * The size is that of everything; the free space is looked at disk by disk. A disk that is full though enough is free (of
- * quota, of inodes) loses one file, if anything at all is to be kept free.
+ * quota, of inodes) loses one file; where nothing is said of free space, as many as make room for a while. Without any limit
+ * none is removed.
  *
  * @return its index, or SIZE_MAX: none
  */

@@ -39,6 +39,8 @@ struct control_status {
 		uint64_t keeper_restarts;
 		const char *const *directories; ///< as many as status has
 		const struct storage_status *status;
+		double written_bytes_per_s; ///< over the last minutes; negative: not known yet
+		int64_t retain_seconds;	    ///< at that rate; negative: not known
 	} storage;
 };
 
@@ -174,7 +176,7 @@ struct control_options {
 	const char *path;     ///< of the socket to make; not used if listen_fd >= 0
 	int listen_fd;	      ///< -1, or a listening Unix socket to use instead (socket activation): taken over
 	uid_t owner;	      ///< who the socket (and its directory, if made) is given to; (uid_t)-1: it stays ours
-	gid_t group;	      ///< the same; (gid_t)-1: leave it
+	gid_t group;	      ///< the same, and who may read; (gid_t)-1: leave it, ours
 	const char *admin_group; ///< whose members may act, as root and we may; borrowed for good; NULL: nobody else
 	const struct control_limits *limits; ///< copied; NULL: control_limits_default
 	struct control_source source;	     ///< copied

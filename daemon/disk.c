@@ -47,15 +47,15 @@ static void write_finish(struct disk_write *write, int error)
 static void state_advance(struct disk_write_state *state, size_t n)
 {
 	state->offset += n;
-	while (state->n_iov > 0 && n >= state->iov[0].iov_len) {
-		n -= state->iov[0].iov_len;
-		state->iov[0] = state->iov[1];
+	while (state->n_iov > 0 && n >= state->left->iov_len) {
+		n -= state->left->iov_len;
+		state->left++;
 		state->n_iov--;
 	}
 	if (state->n_iov == 0)
 		return;
-	state->iov[0].iov_base = (char *)state->iov[0].iov_base + n;
-	state->iov[0].iov_len -= n;
+	state->left->iov_base = (char *)state->left->iov_base + n;
+	state->left->iov_len -= n;
 }
 
 static void write_begin(struct disk_write *write)
@@ -64,8 +64,12 @@ static void write_begin(struct disk_write *write)
 	write->error = 0;
 	write->submitted_ns = clock_monotonic_ns();
 	write->done_ns = 0;
-	write->state = (struct disk_write_state){
-		.iov = {write->iov[0], write->iov[1]}, .n_iov = write->n_iov, .offset = write->offset, .direct = true};
+	memcpy(write->state.iov, write->iov, write->n_iov * sizeof(write->iov[0]));
+	write->state.left = write->state.iov;
+	write->state.n_iov = write->n_iov;
+	write->state.offset = write->offset;
+	write->state.direct = true;
+	write->state.turned_away = 0;
 	state_advance(&write->state, 0);
 	if (write->state.n_iov == 0)
 		write_finish(write, 0);
@@ -102,7 +106,7 @@ static void write_now(struct disk_write *write)
 	struct disk_write_state *state = &write->state;
 
 	while (!write->done) {
-		ssize_t n = pwritev(write_fd(write), state->iov, (int)state->n_iov, (off_t)state->offset);
+		ssize_t n = pwritev(write_fd(write), state->left, (int)state->n_iov, (off_t)state->offset);
 
 		write_result(write, n < 0 ? -errno : n);
 	}
@@ -190,7 +194,7 @@ static bool ring_submit(struct disk *disk, struct disk_write *write)
 	struct io_uring_sqe *sqe = disk->spare != NULL ? disk->spare : io_uring_get_sqe(&disk->ring);
 	int r;
 
-	io_uring_prep_writev(sqe, write_fd(write), state->iov, state->n_iov, state->offset);
+	io_uring_prep_writev(sqe, write_fd(write), state->left, state->n_iov, state->offset);
 	io_uring_sqe_set_data(sqe, write);
 	r = io_uring_submit(&disk->ring);
 	if (io_uring_sq_ready(&disk->ring) == 0) {

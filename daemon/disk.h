@@ -13,12 +13,13 @@
 struct disk;
 
 #define DISK_DEPTH_MAX 256u
+#define DISK_IOV_MAX 32u
 
 /** One write. The caller's memory, untouched by the caller from disk_submit() until it is done. */
 struct disk_write {
 	int fd;		 ///< perhaps O_DIRECT: then addresses, lengths and offset are aligned
 	int buffered_fd; ///< of the same file, without O_DIRECT: for what is left of a short write; may be fd
-	struct iovec iov[2];
+	struct iovec iov[DISK_IOV_MAX];
 	unsigned n_iov;
 	uint64_t offset; ///< in the file
 	/* set by disk */
@@ -27,7 +28,8 @@ struct disk_write {
 	uint64_t submitted_ns; ///< CLOCK_MONOTONIC
 	uint64_t done_ns;
 	struct disk_write_state {
-		struct iovec iov[2]; ///< what is left
+		struct iovec iov[DISK_IOV_MAX];
+		struct iovec *left; ///< of these, what is left
 		unsigned n_iov;
 		uint64_t offset;
 		bool direct;

@@ -115,6 +115,11 @@ void keeper_hold_budget(struct keeper *k, size_t full)
 		if (full < params->n_directories)
 			retention.disks[retention.disk_of[full]].full = true;
 		prune(k->archive, params->directories, &retention, &result);
+		if (full < params->n_directories && result.files > 0)
+			log_printf(LOG_WARNING, MESSAGE_FILES_REMOVED, NULL,
+				   "%s: the disk is full; %llu of the oldest files (%llu MiB) were removed to make room",
+				   params->directories[full], (unsigned long long)result.files,
+				   (unsigned long long)(result.bytes >> 20));
 		note_pruned(k, &result);
 	}
 	note_disks(k, &retention);

@@ -14,7 +14,7 @@
 
 /* "fancap", and what changes whenever the layout or the meaning of anything in a ledger does. */
 #define LEDGER_MAGIC UINT64_C(0x70616363616e6166)
-#define LEDGER_VERSION 1u
+#define LEDGER_VERSION 2u
 
 #define CACHE_LINE 64
 #define PAGE 4096u
@@ -57,10 +57,11 @@ struct ledger {
 	_Atomic uint64_t crash_count;
 	/* the worker: once per segment */
 	_Alignas(CACHE_LINE) _Atomic struct ledger_writer writer;
+	_Atomic uint64_t failing; /* a bit for each folder */
 	char segment_path[LEDGER_PATH_MAX];
 	/* the worker: per block rewritten in place */
-	_Alignas(CACHE_LINE) struct ledger_block blocks[LEDGER_WRITES_MAX];
-	_Alignas(PAGE) uint8_t heads[LEDGER_WRITES_MAX][FANCAP_INPLACE_HEAD_BYTES];
+	_Alignas(CACHE_LINE) struct ledger_block blocks[LEDGER_BLOCKS_MAX];
+	_Alignas(PAGE) uint8_t heads[LEDGER_BLOCKS_MAX][FANCAP_INPLACE_HEAD_BYTES];
 	_Alignas(CACHE_LINE) struct fancap_inplace_row rows[];
 };
 
@@ -76,12 +77,37 @@ static uint64_t bytes_for(const struct ledger_ring *ring)
 	return sizeof(struct ledger) + (uint64_t)rows_for(ring) * sizeof(struct fancap_inplace_row);
 }
 
+/*
+ * The page before a ledger is the process's own. It says how large the mapping is, page and all: what stands in a ledger a
+ * worker that has gone wrong may have written.
+ */
+static uint64_t *own_page(struct ledger *ledger)
+{
+	return (uint64_t *)(void *)((uint8_t *)ledger - PAGE);
+}
+
+static void unmap(struct ledger *ledger)
+{
+	uint64_t *own = own_page(ledger);
+
+	munmap(own, (size_t)*own);
+}
+
 static int map(int fd, uint64_t bytes, struct ledger **ret)
 {
-	struct ledger *ledger = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	uint64_t *own = mmap(NULL, bytes + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ledger *ledger;
 
-	if (ledger == MAP_FAILED)
+	if (own == MAP_FAILED)
 		return -errno;
+	*own = bytes + PAGE;
+	ledger = mmap((uint8_t *)own + PAGE, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (ledger == MAP_FAILED) {
+		int r = -errno;
+
+		munmap(own, bytes + PAGE);
+		return r;
+	}
 	/* The heads hold packets. */
 	(void)madvise(ledger, bytes, MADV_DONTDUMP);
 	*ret = ledger;
@@ -148,7 +174,7 @@ int ledger_open(int fd, struct ledger **ret)
 		return r;
 	r = check(ledger, (uint64_t)st.st_size);
 	if (r < 0)
-		munmap(ledger, (size_t)st.st_size);
+		unmap(ledger);
 	else
 		*ret = ledger;
 	return r;
@@ -157,7 +183,7 @@ int ledger_open(int fd, struct ledger **ret)
 void ledger_unmap(struct ledger *ledger)
 {
 	if (ledger != NULL)
-		munmap(ledger, ledger->bytes);
+		unmap(ledger);
 }
 
 const struct ledger_ring *ledger_ring(const struct ledger *ledger)
@@ -348,4 +374,16 @@ void ledger_set_writer(struct ledger *ledger, struct ledger_writer writer)
 struct ledger_writer ledger_writer(const struct ledger *ledger)
 {
 	return atomic_load_explicit(&ledger->writer, memory_order_relaxed);
+}
+
+void ledger_set_failing(struct ledger *ledger, unsigned folder, bool failing)
+{
+	uint64_t bit = UINT64_C(1) << folder, before = atomic_load_explicit(&ledger->failing, memory_order_relaxed);
+
+	atomic_store_explicit(&ledger->failing, failing ? before | bit : before & ~bit, memory_order_relaxed);
+}
+
+bool ledger_failing(const struct ledger *ledger, unsigned folder)
+{
+	return (atomic_load_explicit(&ledger->failing, memory_order_relaxed) >> folder & 1) != 0;
 }

@@ -12,8 +12,8 @@
 #include "fancap/inplace.h"
 #include "fancap/stats.h"
 
-/** Writes that a worker may have under way. */
-#define LEDGER_WRITES_MAX 8u
+/** Blocks rewritten in place that a worker may have, not committed yet. */
+#define LEDGER_BLOCKS_MAX 32u
 
 /*
  * The ledger stands beside a ring, in memory that supervisor and worker share. It holds the worker's counters and says
@@ -168,7 +168,7 @@ uint32_t ledger_blocks_held(const struct ledger *ledger);
 void ledger_set_blocks_used_max(struct ledger *ledger, uint32_t blocks);
 uint32_t ledger_blocks_used_max(const struct ledger *ledger);
 
-/** Worker: the i-th record of a rewritten block, i < LEDGER_WRITES_MAX. */
+/** Worker: the i-th record of a rewritten block, i < LEDGER_BLOCKS_MAX. */
 struct ledger_block *ledger_block(struct ledger *ledger, unsigned i);
 /** Worker: FANCAP_INPLACE_HEAD_BYTES, aligned to as much: what the file gets in place of that block's first page. */
 void *ledger_block_head(struct ledger *ledger, unsigned i);
@@ -176,6 +176,10 @@ void *ledger_block_head(struct ledger *ledger, unsigned i);
 struct fancap_inplace_row *ledger_rows(struct ledger *ledger);
 /** How many rows there are: a block with more packets is not rewritten in place. */
 uint32_t ledger_rows_max(const struct ledger *ledger);
+
+/** Worker: that writing to a folder of the recorder's (one of 64) fails, or no longer does; its successors want to know. */
+void ledger_set_failing(struct ledger *ledger, unsigned folder, bool failing);
+bool ledger_failing(const struct ledger *ledger, unsigned folder);
 
 /** How a worker writes, for the supervisor to show. */
 struct ledger_writer {

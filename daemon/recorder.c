@@ -82,14 +82,21 @@ static void enter_failure(struct recorder *rec, int error, const char *what)
 			   rec->params.n_folders > 1 ? " where no other directory takes them" : "",
 			   (unsigned long long)(rec->params.retry_ns / 1000000u));
 	*retry_at_ns = clock_monotonic_ns() + rec->params.retry_ns;
+	ledger_set_failing(rec->ledger, rec->folder, true);
 }
 
 static void leave_failure(struct recorder *rec)
 {
-	log_printf(LOG_NOTICE, MESSAGE_WRITE_RESUMED, &rec->params.log, "writing again, to %s; %llu packets were discarded",
-		   ledger_segment_path(rec->ledger), (unsigned long long)rec->failed_packets);
+	if (rec->failed_packets > 0)
+		log_printf(LOG_NOTICE, MESSAGE_WRITE_RESUMED, &rec->params.log,
+			   "writing again, to %s; %llu packets were discarded", ledger_segment_path(rec->ledger),
+			   (unsigned long long)rec->failed_packets);
+	else /* by us: it was a predecessor that could not write */
+		log_printf(LOG_NOTICE, MESSAGE_WRITE_RESUMED, &rec->params.log, "writing again, to %s",
+			   ledger_segment_path(rec->ledger));
 	rec->retry_at_ns[rec->folder] = 0;
 	rec->failed_packets = 0;
+	ledger_set_failing(rec->ledger, rec->folder, false);
 }
 
 static void discard(struct recorder *rec, uint64_t packets)
@@ -367,7 +374,7 @@ static uint64_t drops_now(const struct recorder *rec)
 {
 	uint64_t drops = ledger_kernel_drops(rec->ledger);
 
-	for (unsigned i = 0; rec->inherited > 0 && i < LEDGER_WRITES_MAX; i++) {
+	for (unsigned i = 0; rec->inherited > 0 && i < LEDGER_BLOCKS_MAX; i++) {
 		const struct ledger_block *block = ledger_block(rec->ledger, i);
 		uint64_t before = block->drops_told - block->extra.dropcount;
 
@@ -595,6 +602,23 @@ static bool too_large_direct(const struct recorder *rec, const struct fancap_inp
 	return too_large(rec, alignment_gap(rec) + plan->bytes);
 }
 
+static bool is_free(const struct recorder *rec, unsigned i)
+{
+	const struct ledger_block *record = ledger_block(rec->ledger, i);
+
+	return record->state == LEDGER_BLOCK_FREE || record->position < rec->stream.committed.block;
+}
+
+/* @return a free record, or LEDGER_BLOCKS_MAX */
+static unsigned find_free(const struct recorder *rec)
+{
+	unsigned i = 0;
+
+	while (i < LEDGER_BLOCKS_MAX && !is_free(rec, i))
+		i++;
+	return i;
+}
+
 /*
  * See to a segment for a whole block, and that it stands right.
  *
@@ -615,9 +639,11 @@ static bool prepare_direct(struct recorder *rec, const struct fancap_inplace_pla
 	gap = alignment_gap(rec);
 	if (gap > 0)
 		put_statistics(rec, gap);
-	stream_flush(&rec->stream);
-	/* With that there is a free record, too. Packing the block instead would have to wait just as long. */
+	stream_seal(&rec->stream);
+	/* And for a record. Packing the block instead would have to wait just as long. */
 	(void)stream_await_room(&rec->stream);
+	while (!must && find_free(rec) == LEDGER_BLOCKS_MAX && stream_await_write(&rec->stream))
+		;
 	return !check_failed(rec);
 }
 
@@ -655,29 +681,12 @@ static void rewrite(struct recorder *rec, unsigned i, void *block)
 	atomic_store_explicit(&record->state, LEDGER_BLOCK_REWRITTEN, memory_order_release);
 }
 
-static bool is_free(const struct recorder *rec, unsigned i)
-{
-	const struct ledger_block *record = ledger_block(rec->ledger, i);
-
-	return record->state == LEDGER_BLOCK_FREE || record->position < rec->stream.committed.block;
-}
-
-/* @return a free record, or LEDGER_WRITES_MAX */
-static unsigned find_free(const struct recorder *rec)
-{
-	unsigned i = 0;
-
-	while (i < LEDGER_WRITES_MAX && !is_free(rec, i))
-		i++;
-	return i;
-}
-
-/* @return the record of a block that a worker before us has rewritten, or LEDGER_WRITES_MAX */
+/* @return the record of a block that a worker before us has rewritten, or LEDGER_BLOCKS_MAX */
 static unsigned find_inherited(const struct recorder *rec, uint64_t position)
 {
 	unsigned i = 0;
 
-	while (i < LEDGER_WRITES_MAX && (is_free(rec, i) || ledger_block(rec->ledger, i)->position != position))
+	while (i < LEDGER_BLOCKS_MAX && (is_free(rec, i) || ledger_block(rec->ledger, i)->position != position))
 		i++;
 	return i;
 }
@@ -761,7 +770,7 @@ static bool record_direct(struct recorder *rec, void *block, uint32_t block_byte
 	if (!prepare_direct(rec, &plan, false))
 		return false;
 	i = find_free(rec);
-	if (i == LEDGER_WRITES_MAX)
+	if (i == LEDGER_BLOCKS_MAX)
 		return false;
 	drops = drops_now(rec);
 	record = ledger_block(rec->ledger, i);
@@ -785,9 +794,9 @@ static bool record_direct(struct recorder *rec, void *block, uint32_t block_byte
 
 void recorder_block(struct recorder *rec, void *block, uint32_t block_bytes)
 {
-	unsigned i = rec->inherited > 0 ? find_inherited(rec, next(rec)->block) : LEDGER_WRITES_MAX;
+	unsigned i = rec->inherited > 0 ? find_inherited(rec, next(rec)->block) : LEDGER_BLOCKS_MAX;
 
-	if (i < LEDGER_WRITES_MAX)
+	if (i < LEDGER_BLOCKS_MAX)
 		record_inherited(rec, i, block, block_bytes);
 	else if (!record_direct(rec, block, block_bytes))
 		record_staged(rec, block, block_bytes);
@@ -799,7 +808,7 @@ static unsigned count_inherited(const struct recorder *rec)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < LEDGER_WRITES_MAX; i++)
+	for (unsigned i = 0; i < LEDGER_BLOCKS_MAX; i++)
 		n += !is_free(rec, i);
 	return n;
 }
@@ -811,6 +820,7 @@ static int open_stream(struct recorder *rec)
 
 	if (rec->stream.disk == NULL)
 		return r;
+	rec->stream.gather_bytes = rec->params.gather_bytes;
 	/* Without io_uring it works as well; the supervisor says so, once for all workers. */
 	writer.io_uring = r == 0;
 	writer.io_uring_error = (uint16_t)-r;
@@ -840,6 +850,9 @@ int recorder_open(const struct recorder_params *params, const struct recorder_se
 		free(rec);
 		return r;
 	}
+	/* A predecessor has said so: it is tried again at once, and that it works again is said. */
+	for (unsigned i = 0; i < params->n_folders; i++)
+		rec->retry_at_ns[i] = ledger_failing(ledger, i);
 	rec->inherited = count_inherited(rec);
 	segment_take_over(rec);
 	/* The settings changed while nobody was there to be told. */

@@ -28,6 +28,7 @@ struct recorder_params {
 	uint16_t linktype; ///< LINKTYPE_ value
 	uint64_t settle_ns; ///< how long after a rotation is due a packet of before may still come out of the ring
 	uint64_t retry_ns;  ///< pause after a failed write
+	uint32_t gather_bytes; ///< that are worth a write before recorder_flush(); 0: any are
 	int mailbox_fd;	    ///< of the storage keeper, who finishes files; -1: there is none, finish them here
 	struct log_context log;
 };

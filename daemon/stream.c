@@ -10,7 +10,7 @@
 #include "daemon/stream.h"
 #include "lib/newfile.h"
 
-#define WRITES LEDGER_WRITES_MAX
+#define WRITES STREAM_WRITES
 #define PAGE_MASK (SEGMENT_ALIGN - 1)
 
 /* Less than this, left when nothing more comes, is better copied to the page cache than waited for on the disk. */
@@ -26,7 +26,7 @@ static struct stream_write *slot(struct stream *s, uint64_t n)
 
 static uint8_t *buffer(const struct stream *s)
 {
-	return s->buffers + (size_t)(s->tail % WRITES) * STREAM_BUFFER_BYTES;
+	return s->buffers + (size_t)(s->buffer_tail % STREAM_BUFFERS) * STREAM_BUFFER_BYTES;
 }
 
 /* Where the staged bytes are. */
@@ -40,9 +40,26 @@ uint64_t stream_offset(const struct stream *s)
 	return s->base + s->used;
 }
 
-uint32_t stream_unwritten(const struct stream *s)
+/* Bytes put that are in no write yet. */
+static uint32_t staged_bytes(const struct stream *s)
 {
 	return s->used - s->written;
+}
+
+static uint32_t gathered_bytes(const struct stream *s)
+{
+	return s->gathering ? s->writes[s->tail % WRITES].bytes : 0;
+}
+
+uint32_t stream_unwritten(const struct stream *s)
+{
+	return staged_bytes(s) + gathered_bytes(s);
+}
+
+/* Nothing is under way, or will be by itself. */
+static bool is_idle(const struct stream *s)
+{
+	return s->head == s->tail && !s->gathering;
 }
 
 /* --- what is done ---------------------------------------------------------------------------------------------- */
@@ -78,6 +95,8 @@ static void fail(struct stream *s, int error)
 	while (disk_wait(s->disk) > 0)
 		;
 	s->head = s->tail;
+	s->gathering = false;
+	s->buffer_head = s->buffer_tail;
 	s->error = error;
 }
 
@@ -98,6 +117,7 @@ static void reap(struct stream *s)
 		}
 		measure(s, &write->disk, &write->after);
 		s->committed = write->after;
+		s->buffer_head += write->buffers;
 		s->head++;
 	}
 	if (s->head != before)
@@ -120,6 +140,74 @@ bool stream_await_room(struct stream *s)
 	return wait_for_slot(s);
 }
 
+/* --- what goes out together ------------------------------------------------------------------------------------- */
+
+static void submit_gathered(struct stream *s)
+{
+	struct stream_write *write = slot(s, s->tail);
+
+	if (!s->gathering)
+		return;
+	s->gathering = false;
+	s->tail++;
+	segment_allocate(&s->segment, write->disk.offset + write->bytes);
+	disk_submit(s->disk, &write->disk);
+}
+
+/* @return the write that gathers what follows, from this offset on; NULL after an error */
+static struct stream_write *gatherer(struct stream *s, uint64_t offset)
+{
+	struct stream_write *write;
+
+	if (!s->gathering && !wait_for_slot(s))
+		return NULL;
+	write = slot(s, s->tail);
+	if (s->gathering)
+		return write;
+	write->disk.fd = s->segment.direct_fd;
+	write->disk.buffered_fd = s->segment.fd;
+	write->disk.n_iov = 0;
+	write->disk.offset = offset;
+	write->bytes = 0;
+	write->buffers = 0;
+	s->gathering = true;
+	return write;
+}
+
+/* Half of the buffers may be in one write: the other half is filled meanwhile. There is always room for two pieces more. */
+static bool is_worth_a_write(const struct stream *s, const struct stream_write *write)
+{
+	return write->bytes >= s->gather_bytes || write->disk.n_iov + 2 > DISK_IOV_MAX ||
+	       write->buffers >= STREAM_BUFFERS / 2;
+}
+
+/* Pieces of the file that follow what is gathered. The memory stays as it is until `after` is committed. */
+static void gather(struct stream *s, const struct iovec *iov, unsigned n_iov, uint64_t offset,
+		   const struct ledger_commit *after)
+{
+	struct stream_write *write = gatherer(s, offset);
+
+	if (write == NULL)
+		return;
+	for (unsigned i = 0; i < n_iov; i++) {
+		write->disk.iov[write->disk.n_iov++] = iov[i];
+		write->bytes += (uint32_t)iov[i].iov_len;
+	}
+	write->after = *after;
+	if (is_worth_a_write(s, write))
+		submit_gathered(s);
+}
+
+bool stream_await_write(struct stream *s)
+{
+	submit_gathered(s);
+	if (s->head == s->tail)
+		return false;
+	disk_wait(s->disk);
+	reap(s);
+	return s->error == 0;
+}
+
 /* --- what goes out ---------------------------------------------------------------------------------------------- */
 
 /* All staged bytes before n, a whole number of pages, have gone: what is left is carried. */
@@ -133,45 +221,36 @@ static void carry_from(struct stream *s, uint32_t n)
 	s->loaded = false;
 }
 
-static void submit(struct stream *s, const struct iovec *iov, unsigned n_iov, uint64_t offset,
-		   const struct ledger_commit *after)
-{
-	struct stream_write *write = slot(s, s->tail++);
-	uint64_t end = offset;
-
-	write->after = *after;
-	write->disk = (struct disk_write){
-		.fd = s->segment.direct_fd,
-		.buffered_fd = s->segment.fd,
-		.n_iov = n_iov,
-		.offset = offset,
-	};
-	for (unsigned i = 0; i < n_iov; i++) {
-		write->disk.iov[i] = iov[i];
-		end += iov[i].iov_len;
-	}
-	segment_allocate(&s->segment, end);
-	disk_submit(s->disk, &write->disk);
-}
-
-/* An entry for something that is done already; it counts when all before it are. */
+/* An entry for something that is done already; it counts when all before it are. Nothing is gathered. */
 static void push_done(struct stream *s, const struct ledger_commit *after, int error, uint64_t since_ns)
 {
 	struct stream_write *write = slot(s, s->tail++);
 
+	assert(!s->gathering);
 	write->after = *after;
-	write->disk = (struct disk_write){
-		.done = true,
-		.error = error,
-		.submitted_ns = since_ns,
-		.done_ns = since_ns != NO_WRITE ? clock_monotonic_ns() : NO_WRITE,
-	};
+	write->buffers = 0;
+	write->disk.done = true;
+	write->disk.error = error;
+	write->disk.submitted_ns = since_ns;
+	write->disk.done_ns = since_ns != NO_WRITE ? clock_monotonic_ns() : NO_WRITE;
 }
 
 /* Staged bytes up to `end`, through the page cache. @return 0 or -errno */
 static int write_cached(struct stream *s, uint32_t end)
 {
 	return newfile_write(s->segment.fd, staged(s) + s->written, end - s->written, s->base + s->written);
+}
+
+/* Pages of the buffer that is being filled, which is another one from now on. */
+static void gather_buffer(struct stream *s, const struct iovec *pages, uint64_t offset, const struct ledger_commit *after)
+{
+	struct stream_write *write = gatherer(s, offset);
+
+	if (write == NULL)
+		return;
+	write->buffers++;
+	s->buffer_tail++;
+	gather(s, pages, 1, offset, after);
 }
 
 /*
@@ -181,7 +260,7 @@ static int write_cached(struct stream *s, uint32_t end)
  * write over it would for a moment leave those who follow the file with its new length and the old page, and zeros at
  * that page's end. Nothing is under way then.
  */
-static void submit_pages(struct stream *s)
+static void gather_pages(struct stream *s)
 {
 	uint32_t n = s->used & ~PAGE_MASK, filled = s->written > 0 ? SEGMENT_ALIGN : 0;
 	const struct iovec pages = {buffer(s) + filled, n - filled};
@@ -194,7 +273,7 @@ static void submit_pages(struct stream *s)
 	if (r < 0 || n == filled)
 		push_done(s, &after, r, now);
 	else
-		submit(s, &pages, 1, offset, &after);
+		gather_buffer(s, &pages, offset, &after);
 }
 
 /* All that is staged, through the page cache: a copy, but it need not be whole pages, and there is no wait for the disk. */
@@ -215,21 +294,24 @@ static void write_rest(struct stream *s)
 static void flush_staged(struct stream *s)
 {
 	if (s->loaded && s->used >= SEGMENT_ALIGN &&
-	    (stream_unwritten(s) >= DIRECT_MIN_BYTES || (s->used & PAGE_MASK) == 0))
-		submit_pages(s);
-	if (stream_unwritten(s) > 0 && s->head == s->tail)
+	    (staged_bytes(s) >= DIRECT_MIN_BYTES || (s->used & PAGE_MASK) == 0))
+		gather_pages(s);
+	submit_gathered(s);
+	if (staged_bytes(s) > 0 && is_idle(s))
 		write_rest(s);
-	s->flushing = stream_unwritten(s) > 0;
+	s->flushing = staged_bytes(s) > 0;
 }
 
-/* Nothing to write, but perhaps blocks that are done with. */
+/* Nothing is staged, but perhaps there are blocks that are done with. */
 static void note_progress(struct stream *s)
 {
 	const struct ledger_commit *last = s->head == s->tail ? &s->committed : &slot(s, s->tail - 1)->after;
 
-	if (s->next.block == last->block && s->next.packet == last->packet)
+	if (s->gathering)
+		slot(s, s->tail)->after = s->next;
+	else if (s->next.block == last->block && s->next.packet == last->packet)
 		return;
-	if (s->head == s->tail)
+	else if (s->head == s->tail)
 		stream_publish(s);
 	else if (wait_for_slot(s))
 		push_done(s, &s->next, 0, NO_WRITE);
@@ -238,7 +320,7 @@ static void note_progress(struct stream *s)
 void stream_reap(struct stream *s)
 {
 	reap(s);
-	while (s->flushing && s->error == 0 && s->head == s->tail) {
+	while (s->flushing && s->error == 0 && is_idle(s)) {
 		flush_staged(s);
 		reap(s);
 	}
@@ -247,10 +329,11 @@ void stream_reap(struct stream *s)
 void stream_flush(struct stream *s)
 {
 	reap(s);
-	if (s->error == 0 && stream_unwritten(s) > 0)
+	if (s->error == 0 && staged_bytes(s) > 0)
 		flush_staged(s);
 	else if (s->error == 0)
 		note_progress(s);
+	submit_gathered(s);
 	stream_reap(s);
 }
 
@@ -266,14 +349,23 @@ int stream_drain(struct stream *s)
 
 /* --- what comes in ---------------------------------------------------------------------------------------------- */
 
+/* For the next bytes to be put. @return false after an error */
+static bool wait_for_buffer(struct stream *s)
+{
+	reap(s);
+	while (s->error == 0 && s->buffer_tail - s->buffer_head == STREAM_BUFFERS)
+		stream_await_write(s);
+	return s->error == 0;
+}
+
 void *stream_room(struct stream *s, uint32_t n)
 {
 	if (s->used + n > STREAM_BUFFER_BYTES && s->error == 0)
-		submit_pages(s);
+		gather_pages(s);
 	if (s->error != 0)
 		s->used = s->written = 0; /* it goes nowhere */
 	if (!s->loaded) {
-		if (!wait_for_slot(s))
+		if (!wait_for_buffer(s))
 			s->used = s->written = 0;
 		memcpy(buffer(s), s->carry, s->used);
 		s->loaded = true;
@@ -291,6 +383,15 @@ void stream_put(struct stream *s, uint32_t n)
 	s->next.bytes_written += n;
 }
 
+void stream_seal(struct stream *s)
+{
+	assert((s->used & PAGE_MASK) == 0);
+	reap(s);
+	if (s->error == 0 && s->used > 0)
+		gather_pages(s);
+	s->flushing = false;
+}
+
 void stream_direct(struct stream *s, const struct iovec *iov, unsigned n_iov)
 {
 	uint64_t offset = stream_offset(s);
@@ -301,7 +402,7 @@ void stream_direct(struct stream *s, const struct iovec *iov, unsigned n_iov)
 	for (unsigned i = 0; i < n_iov; i++)
 		s->base += iov[i].iov_len;
 	s->loaded = false;
-	submit(s, iov, n_iov, offset, &s->next);
+	gather(s, iov, n_iov, offset, &s->next);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
@@ -348,7 +449,7 @@ static void beat(void *arg)
 
 int stream_open(struct stream *s, struct ledger *ledger, enum disk_method method)
 {
-	size_t bytes = (size_t)WRITES * STREAM_BUFFER_BYTES + SEGMENT_ALIGN;
+	size_t bytes = (size_t)STREAM_BUFFERS * STREAM_BUFFER_BYTES + SEGMENT_ALIGN;
 	int r, why;
 
 	*s = (struct stream){.ledger = ledger, .segment = {.fd = -1, .direct_fd = -1}};
@@ -374,7 +475,7 @@ void stream_close(struct stream *s)
 	disk_close(s->disk);
 	segment_close(&s->segment);
 	if (s->buffers != NULL)
-		munmap(s->buffers, (size_t)WRITES * STREAM_BUFFER_BYTES + SEGMENT_ALIGN);
+		munmap(s->buffers, (size_t)STREAM_BUFFERS * STREAM_BUFFER_BYTES + SEGMENT_ALIGN);
 	s->buffers = NULL;
 	s->disk = NULL;
 }

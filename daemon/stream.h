@@ -20,11 +20,15 @@
  */
 
 #define STREAM_BUFFER_BYTES (1u << 20)
+#define STREAM_BUFFERS 8u
+#define STREAM_WRITES 8u ///< that may be under way
 
 /** A write under way, and what is true when it is done. */
 struct stream_write {
 	struct disk_write disk;
 	struct ledger_commit after;
+	uint32_t bytes;
+	unsigned buffers; ///< that are in it
 };
 
 struct stream {
@@ -44,9 +48,14 @@ struct stream {
 	struct ledger_commit mark; ///< next as of the last record that ends in a whole page
 	uint8_t *carry;
 
-	/* writes[head % N] ... writes[(tail - 1) % N] are under way; buffers[tail % N] is to be filled */
+	/* writes[head % N] ... writes[(tail - 1) % N] are under way; writes[tail % N] may be gathering */
 	uint64_t head, tail;
-	struct stream_write writes[LEDGER_WRITES_MAX];
+	struct stream_write writes[STREAM_WRITES];
+	bool gathering;
+	uint32_t gather_bytes; ///< a write with so much is submitted, others at stream_flush(); 0: at once. Set by the caller
+
+	/* buffers from buffer_head on are in these writes; buffers[buffer_tail % N] is to be filled */
+	uint64_t buffer_head, buffer_tail;
 	uint8_t *buffers;
 };
 
@@ -69,17 +78,21 @@ void stream_put(struct stream *stream, uint32_t n);
 
 /** Wait until one more write may be under way. @return false after an error */
 bool stream_await_room(struct stream *stream);
+/** Wait until one more write is done. @return false after an error, or if there is none */
+bool stream_await_write(struct stream *stream);
 
+/** What was put ends at a multiple of SEGMENT_ALIGN: bytes from where they lie are to follow. */
+void stream_seal(struct stream *stream);
 /**
- * Write from where the bytes lie. stream_offset() has been made a multiple of SEGMENT_ALIGN, and so are all lengths and
- * addresses. The memory is the caller's again once the ledger's commit is past what next says when this is called; so
+ * Write from where the bytes lie, after stream_seal(): all lengths and addresses are multiples of SEGMENT_ALIGN, two pieces
+ * at most. The memory is the caller's again once the ledger's commit is past what next says when this is called; so
  * next.segment_bytes has been counted up, and all else.
  */
 void stream_direct(struct stream *stream, const struct iovec *iov, unsigned n_iov);
 
-/** Start writing all that was put; less than a page of it, or what is not worth a direct write, when nothing is under way. */
+/** Start writing all there is; less than a page of it, or what is not worth a direct write, when nothing is under way. */
 void stream_flush(struct stream *stream);
-/** Bytes put and not on their way yet. */
+/** Bytes that are not on their way yet. */
 uint32_t stream_unwritten(const struct stream *stream);
 
 /** Take note of writes that are done, publish, go on with what stream_flush() has left. Cheap when there is nothing. */

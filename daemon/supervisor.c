@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/access.h"
@@ -15,6 +16,7 @@
 #include "daemon/clock.h"
 #include "daemon/control.h"
 #include "daemon/events.h"
+#include "daemon/forecast.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
@@ -32,6 +34,9 @@
 #define SETTLE_MS 20
 /* Workers that have not left so long after they were told to (and the block timeout) are killed. */
 #define STOP_MAX_MS 20000
+/* How long to wait for the processes themselves after that, at such intervals. */
+#define WAIT_MAX_MS 20000
+#define WAIT_STEP_MS 5
 /* While draining, systemd is to wait for so long after the last it heard of us. */
 #define EXTEND_MS 10000u
 #define DROPS_LOG_SECONDS 10
@@ -54,6 +59,7 @@ struct supervisor {
 	struct waiting *restarts;
 	struct storage storage;
 	struct storage_status storage_status; /* as last asked for */
+	struct forecast forecast;
 	struct presence *presence;
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
@@ -139,6 +145,8 @@ static int dump_configuration(void *arg, struct control_configuration *ret)
 static void fill_status(void *arg, struct control_status *ret)
 {
 	struct supervisor *sup = arg;
+	uint64_t seconds;
+	double rate;
 
 	storage_read(&sup->storage, &sup->storage_status);
 	*ret = (struct control_status){
@@ -153,8 +161,16 @@ static void fill_status(void *arg, struct control_status *ret)
 			.keeper_restarts = sup->storage.process.restarts,
 			.directories = sup->config->storage.directories,
 			.status = &sup->storage_status,
+			.written_bytes_per_s = -1,
+			.retain_seconds = -1,
 		},
 	};
+	if (!forecast_rate(&sup->forecast, &rate))
+		return;
+	ret->storage.written_bytes_per_s = rate;
+	if (sup->storage_status.scanned != 0 &&
+	    forecast_reach(&sup->storage_status, &sup->config->storage.retain, rate, &seconds))
+		ret->storage.retain_seconds = seconds < INT64_MAX ? (int64_t)seconds : INT64_MAX;
 }
 
 /* What an operator has to know without asking, but not every second. */
@@ -244,6 +260,7 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 		return;
 	sup->seconds++;
 	log_drops(sup, &stats->total);
+	forecast_note(&sup->forecast, clock_monotonic_ns(), stats->total.bytes_written);
 	presence_second(sup->presence);
 	notify_status("%zu interface%s%s, %zu worker%s: %llu packets seen, %llu dropped, %llu written, %llu discarded",
 		      n, n == 1 ? "" : "s", describe_trouble(stats, trouble, sizeof(trouble)), workers,
@@ -940,6 +957,26 @@ static void log_totals(struct supervisor *sup)
 	statistics_free(stats);
 }
 
+/* One that was killed while it waits for a disk goes when that answers; by itself, if it takes too long. */
+static void wait_for_all(struct supervisor *sup)
+{
+	const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000};
+	unsigned waited_ms = 0;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 || errno == EINTR) {
+		if (pid != 0)
+			continue;
+		if (waited_ms >= WAIT_MAX_MS) {
+			log_error("a process that waits for a disk is left behind: it ends when the disk answers");
+			sup->exit_code = 1;
+			return;
+		}
+		nanosleep(&step, NULL);
+		waited_ms += WAIT_STEP_MS;
+	}
+}
+
 /*
  * Those that still run (a failed start) see their channel closed and leave. Told how much there is to record, which is
  * nothing as a rule, they do so at once, and not after the block timeout.
@@ -960,8 +997,7 @@ static void wait_for_children(struct supervisor *sup)
 			children_close(set);
 	}
 	storage_close(&sup->storage);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	wait_for_all(sup);
 }
 
 static void supervisor_close(struct supervisor *sup)

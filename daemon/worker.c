@@ -22,6 +22,13 @@
 /* With more than this part of the ring held, write, however little it is: the kernel needs room. */
 #define HELD_MAX_PART 4
 
+/*
+ * A write costs much by itself, so it is to be large; but while it is gathered and while it is under way the ring has to
+ * take what comes.
+ */
+#define GATHER_MAX_PART 8
+#define GATHER_MAX_BYTES (8u << 20)
+
 /* What little is recorded on a quiet link is written so often. */
 #define FLUSH_NS 100000000u
 
@@ -85,6 +92,13 @@ static void flush(struct worker *w)
 	release_done(w);
 }
 
+/* The kernel needs room; and nobody waits long for what he has recorded: a new worker's first block is written at once. */
+static bool is_flush_due(const struct worker *w)
+{
+	return w->ring.next - w->released >= w->ring.blocks / HELD_MAX_PART ||
+	       clock_monotonic_ns() - w->flushed_ns >= FLUSH_NS;
+}
+
 /* Write what is there, but not for every block of a busy link: it will make larger writes soon. */
 static void flush_soon(struct worker *w)
 {
@@ -143,7 +157,7 @@ static bool record_one(struct worker *w)
 	recorder_block(w->recorder, block, w->ring.block_bytes);
 	ledger_set_attempt(w->params->ledger, LEDGER_NO_BLOCK);
 	release_done(w);
-	if (w->ring.next - w->released >= w->ring.blocks / HELD_MAX_PART && recorder_unwritten(w->recorder) > 0)
+	if (recorder_unwritten(w->recorder) > 0 && is_flush_due(w))
 		flush(w);
 	return true;
 }
@@ -375,9 +389,17 @@ static int events_new(struct worker *w)
 	return 0;
 }
 
+static uint32_t gather_bytes(const struct tpacket_req3 *req)
+{
+	uint64_t part = (uint64_t)req->tp_block_size * req->tp_block_nr / GATHER_MAX_PART;
+
+	return part < GATHER_MAX_BYTES ? (uint32_t)part : GATHER_MAX_BYTES;
+}
+
 static int worker_init(struct worker *w)
 {
 	const struct worker_params *params = w->params;
+	struct recorder_params recorder = params->recorder;
 	struct ledger_commit commit;
 	int r;
 
@@ -388,7 +410,8 @@ static int worker_init(struct worker *w)
 	r = fancap_ring_map(&w->ring, params->ring_fd, &params->geometry);
 	if (r < 0)
 		return r;
-	r = recorder_open(&params->recorder, &params->settings, params->ledger, &w->recorder);
+	recorder.gather_bytes = gather_bytes(&params->geometry.req);
+	r = recorder_open(&recorder, &params->settings, params->ledger, &w->recorder);
 	if (r < 0)
 		return r;
 	/* A predecessor killed by SIGKILL left its own; ours to die of is none yet. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "fancap/block.h"
+#include "lib/scout.h"
 
 /* The sockaddr_ll of a slot stands behind its tpacket3_hdr, aligned as the kernel aligns it. */
 #define SLL_OFFSET ((uint32_t)((sizeof(struct tpacket3_hdr) + 15u) & ~15u)) /* TPACKET_ALIGN */
@@ -9,6 +10,7 @@
 #define SLOT_ALIGN 8u
 
 #define FETCH_AHEAD 8u
+#define SURPRISES_MAX 16u
 
 #define TPID_8021Q 0x8100
 
@@ -63,15 +65,38 @@ static bool slot_fits(const struct fancap_walk *walk)
 	       walk->limit - walk->offset >= SLOT_MIN;
 }
 
-/*
- * Where a slot further on may be: packets of a size often follow each other. Each slot tells where the next one is, so
- * without a guess they come from memory one after the other; a wrong one costs next to nothing.
- */
-static const uint8_t *later_slot(const struct fancap_walk *walk, uint32_t step)
+/* Where a slot further on is, if all are of a size. */
+static const uint8_t *later_slot(const struct fancap_walk *walk)
 {
-	uint64_t offset = walk->offset + (uint64_t)FETCH_AHEAD * step;
+	uint64_t offset = walk->offset + (uint64_t)FETCH_AHEAD * walk->step;
 
 	return walk->block + (offset < walk->limit ? offset : walk->offset);
+}
+
+static __attribute__((noinline)) void send_scouts(struct fancap_walk *walk)
+{
+	walk->surprises = 0;
+	if (walk->left > 0 && slot_fits(walk))
+		walk->fetched = scout_fetch(walk->block, walk->offset, walk->limit);
+}
+
+/*
+ * Each slot tells where the next one is, so without a guess they come from memory one after the other. Packets of a size
+ * often follow each other; where they do not, scouts are sent ahead.
+ */
+static inline void fetch_ahead(struct fancap_walk *walk, uint32_t step)
+{
+	const uint8_t *later;
+
+	walk->offset += step;
+	if (walk->offset < walk->fetched)
+		return;
+	if (step != walk->step && ++walk->surprises > SURPRISES_MAX)
+		send_scouts(walk);
+	walk->step = step;
+	later = later_slot(walk);
+	__builtin_prefetch(later);
+	__builtin_prefetch(later + SLOT_MIN);
 }
 
 int fancap_walk_next(struct fancap_walk *walk, struct fancap_packet *ret)
@@ -79,7 +104,6 @@ int fancap_walk_next(struct fancap_walk *walk, struct fancap_packet *ret)
 	const uint8_t *slot = walk->block + walk->offset;
 	const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)slot;
 	const struct sockaddr_ll *sll = (const struct sockaddr_ll *)(slot + SLL_OFFSET);
-	const uint8_t *later;
 	uint32_t room;
 
 	if (walk->left == 0)
@@ -112,9 +136,6 @@ int fancap_walk_next(struct fancap_walk *walk, struct fancap_packet *ret)
 			ret->vlan_tpid = h->hv1.tp_vlan_tpid;
 	}
 	walk->left--;
-	walk->offset += h->tp_next_offset;
-	later = later_slot(walk, h->tp_next_offset);
-	__builtin_prefetch(later);
-	__builtin_prefetch(later + SLOT_MIN);
+	fetch_ahead(walk, h->tp_next_offset);
 	return 1;
 }

@@ -6,7 +6,7 @@ top=${top:?}
 # shellcheck disable=SC2034 # used by who sources this
 BUILD_PACKAGES=(build-essential autoconf automake libtool pkg-config libsystemd-dev libevent-dev
 	libjansson-dev libpcap-dev liburing-dev libzstd-dev libmnl-dev libcyaml-dev libyaml-dev libcap-ng-dev libseccomp-dev
-	libncurses-dev libcmocka-dev iproute2 procps)
+	libncurses-dev libcmocka-dev scdoc iproute2 procps)
 
 say() {
 	printf '\n=== %s\n' "$*"

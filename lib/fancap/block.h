@@ -33,6 +33,10 @@ struct fancap_walk {
 	uint32_t limit;	 ///< bytes of the block that are in use
 	uint32_t offset; ///< of the next slot
 	uint32_t left;	 ///< packets not yet returned
+	/* what is in the cache when it is come to */
+	uint32_t step;	    ///< to the latest slot from the one before
+	uint32_t surprises; ///< steps that were not like the one before
+	uint32_t fetched;   ///< slots before this offset have been fetched
 };
 
 /**

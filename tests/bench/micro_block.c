@@ -3,7 +3,7 @@
  * What a block's packets cost, apart from the kernel and the disk: micro_block OPERATION BYTES|imix ROUNDS
  * prints the packets of a round, and of each round the nanoseconds a packet. tests/bench/micro makes a table of it.
  *
- * The blocks are more than the second-level cache holds, and made anew before each round: they come from further away,
+ * The blocks are as many as a ring has, more than caches hold, and made anew before each round: they come from memory,
  * as those do that the kernel has filled.
  */
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "fancap/inplace.h"
 #include "tests/unit/blocks.h"
 
-#define BLOCKS 16u
+#define BLOCKS 64u
 #define BLOCK_BYTES (1u << 20)
 #define BUFFER_BYTES (1u << 20)
 #define ROWS_MAX 8192u

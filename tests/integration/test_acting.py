@@ -96,7 +96,7 @@ def test_rotation_of_one_interface_leaves_the_others(fancapd: Fancapd, make_link
     for words in (("rotate", "cap1"), ("--interface", "cap1", "rotate"), ("--json", "rotate", "cap1")):
         done = ctl(fancapd, *words)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == ('{\n  "workers": 1\n}\n' if "--json" in words
+        assert done.stdout == ('{\n  "format": 1,\n  "workers": 1\n}\n' if "--json" in words
                                else "1 worker has finished the open file\n")
     wait_until(lambda: fancapd.files(), "the file of cap1")
     assert {path.relative_to(fancapd.recordings).parts[0] for path in fancapd.files()} == {"cap1"}

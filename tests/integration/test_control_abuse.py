@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -20,7 +22,7 @@ PPS = 50_000
 CLIENTS = 32
 REQUEST_BYTES = 64 * 1024
 # What another client may have to wait: generous for a busy machine, and far below what a blocked loop would take.
-OTHERS_S = 4.0 if SANITIZED else 2.0
+OTHERS_S = 4.0
 GET_STATISTICS = b'{"method":"io.fancap.GetStatistics"}\0'
 
 
@@ -116,6 +118,33 @@ def test_requests_without_sense_are_refused(abused: Abuse) -> None:
             others.ask()
 
     abused(attack)
+
+
+def test_while_others_stand_still_or_die(fancapd: Fancapd, link: Link, opened: ExitStack) -> None:
+    """A worker frozen, the keeper killed, the supervisor frozen: and clients that talk nonsense all the while."""
+    frames = Frames()
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    others = Others(fancapd)
+    sender = link.flow(frames, pps=PPS)
+    fancapd.wait_for_packets()
+    frozen, keeper = fancapd.workers()[0]["pid"], others.ask()["storage"]["keeper_pid"]
+    os.kill(frozen, signal.SIGSTOP)
+    os.kill(keeper, signal.SIGKILL)
+    os.kill(fancapd.pid, signal.SIGSTOP)
+    for data in REFUSED.values():
+        connection = opened.enter_context(dial(fancapd))
+        connection.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            connection.sendall(data)
+    os.kill(fancapd.pid, signal.SIGCONT)
+    wait_until(lambda: others.ask()["storage"]["keeper_pid"] not in (None, keeper), "another keeper")
+    wait_until(lambda: fancapd.workers()[0]["pid"] not in (None, 0, frozen), "another worker")
+    sent = sender.stop()["sent"]
+    total = fancapd.settle(sent)["total"]
+    assert total["worker_restarts"] == 1
+    fancapd.stop()
+    check_against_files(total, verify(fancapd.files(), frames, sent), sent)
 
 
 def test_slow_senders_keep_nobody_waiting(abused: Abuse, opened: ExitStack) -> None:

@@ -2,6 +2,7 @@
 """A disk that fills up: capture goes on, what does not fit is counted as such, and writing resumes by itself."""
 from __future__ import annotations
 
+import errno
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -61,4 +62,33 @@ def test_disk_full_from_the_start(fancapd: Fancapd, link: Link, small_disk: Path
     link.send(frames, 1000)
     total = fancapd.settle(1000)["total"]
     assert total["packets_discarded"] == total["discarded_by_reason"]["disk_full"] == 1000
+    fancapd.stop()
+
+
+def test_disk_filled_by_others_is_made_room_on(fancapd: Fancapd, link: Link, small_disk: Path) -> None:
+    """Nothing is said of free space, but an age: recordings may go, and the oldest do when a write finds no room."""
+    frames, sent = Frames(), 4000
+    fancapd.configure(interface(link, 1), rotate={"size": "1MiB"}, storage={"retain": {"free": "none", "age": "36500d"}})
+    fancapd.start()
+    link.send(frames, sent)
+    fancapd.settle(sent)
+    wait_until(lambda: len(fancapd.files()) >= 2, "finished files")
+    oldest, filler = min(fancapd.files()), small_disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+
+    def resumed() -> bool:
+        nonlocal sent
+        link.send(frames, 1000, start=sent)
+        sent += 1000
+        before = fancapd.workers()[0]["packets_written"]
+        return fancapd.settle(sent)["total"]["packets_written"] > before and not oldest.exists()
+
+    wait_until(resumed, "writing to resume")
+    assert filler.exists()
+    assert "the disk is full; " in fancapd.log()
     fancapd.stop()

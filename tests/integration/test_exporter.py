@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import EXPORTER, Fancapd, Frames, Json, Link, interface, run, wait_until
+from harness import EXPORTER, Fancapd, Frames, Json, Link, interface, run, thaw, wait_until
 
 if TYPE_CHECKING:
     from browser import Browser
@@ -103,7 +103,7 @@ def lose_packets(fancapd: Fancapd, link: Link) -> Json:
     worker = fancapd.workers()[0]
     os.kill(worker["pid"], signal.SIGSTOP)
     link.send(Frames({"min": 1400, "max": 1400}), COUNT)
-    os.kill(worker["pid"], signal.SIGCONT)
+    thaw(worker["pid"])
     total = fancapd.settle(COUNT)["total"]
     assert total["packets_dropped"] > 0
     return total
@@ -269,7 +269,7 @@ def test_page_shows_what_happens(fancapd: Fancapd, link: Link, exporter: Server,
     worker = fancapd.workers()[0]
     os.kill(worker["pid"], signal.SIGSTOP)
     wait_until(lambda: fancapd.statistics()["total"]["packets_dropped"] > 0, "drops")
-    os.kill(worker["pid"], signal.SIGCONT)
+    thaw(worker["pid"])
     wait_until(lambda: browser.text("#state") == "losing packets", "losing packets")
     browser.screenshot("desktop")
     total = fancapd.settle(sender.stop()["sent"])["total"]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import FANCAPCTL, Fancapd, Frames, Json, Link, check_against_files, interface, run, verify, wait_until
+from harness import FANCAPCTL, Fancapd, Frames, Json, Link, check_against_files, interface, run, thaw, verify, wait_until
 
 COUNT = 1_000_000
 
@@ -115,7 +115,7 @@ def test_rollover_uses_the_next_ring(fancapd: Fancapd, link: Link) -> None:
     os.kill(first, signal.SIGSTOP)
     link.send(frames, count, pps=20_000)
     assert all(worker["packets_seen"] > 0 for worker in fancapd.workers())
-    os.kill(first, signal.SIGCONT)
+    thaw(first)
     total = fancapd.settle()["total"]
     rollovers = [(worker["ring_rollovers"], worker["ring_rollovers_failed"]) for worker in fancapd.workers()]
     fancapd.stop()
@@ -133,7 +133,7 @@ def test_what_a_full_ring_hands_on_is_counted(fancapd: Fancapd, link: Link) -> N
     first = fancapd.workers()[0]["pid"]
     os.kill(first, signal.SIGSTOP)
     link.send(frames, count, pps=20_000)
-    os.kill(first, signal.SIGCONT)
+    thaw(first)
     total = fancapd.settle(count)["total"]
     workers, text = fancapd.workers(), run(FANCAPCTL, "--socket", fancapd.socket, "statistics").stdout
     fancapd.stop()
@@ -174,7 +174,7 @@ def test_stalled_worker_records_nothing_twice(fancapd: Fancapd, link: Link, bloc
     os.kill(pid, signal.SIGSTOP)
     sender = link.flow(frames, pps=100)
     wait_until(lambda: fancapd.statistics()["total"]["packets_dropped"] > 0, "a full ring")
-    os.kill(pid, signal.SIGCONT)
+    thaw(pid)
     sent = sender.stop()["sent"]
     total = fancapd.settle(sent)["total"]
     fancapd.stop()

@@ -77,7 +77,7 @@ def test_examples_build_against_what_is_installed(installed: Path, example: str,
     run("gcc", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", SOURCE / "examples" / f"{example}.c", "-o", program,
         *pkg_config(installed, "--cflags", "--libs"))
     libraries = find(installed, "libfancap.so").parent
-    done = subprocess.run([program], capture_output=True, text=True, timeout=20,
+    done = subprocess.run([program], capture_output=True, text=True, timeout=120,
                           env={**os.environ, "LD_LIBRARY_PATH": str(libraries)})
     assert done.returncode == 2 and f"usage: {example}" in done.stderr
     assert "libfancap.so.0" in run("readelf", "-d", program)

@@ -401,7 +401,7 @@ def test_an_interface_without_all_its_workers_is_degraded(fancapd: Fancapd, link
     def degraded() -> bool:
         for worker in fancapd.workers():
             if worker["worker"] == 0 and worker["pid"]:
-                os.kill(worker["pid"], signal.SIGKILL)
+                thaw([worker["pid"]], signal.SIGKILL)
         return status(fancapd)["state"] == "degraded"
 
     fancapd.configure(interface(link, WORKERS))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from faults import no_uring
-from harness import (FANCAPCTL, Fancapd, Frames, Json, Link, check_against_files, interface, run, verify, wait_until)
+from harness import (FANCAPCTL, Fancapd, Frames, Json, Link, check_against_files, interface, run, thaw, verify, wait_until)
 
 NO_O_DIRECT = "takes no direct writes (O_DIRECT)"
 NO_IO_URING = "refuses io_uring"
@@ -74,7 +74,7 @@ def test_a_ring_that_was_full_says_so(fancapd: Fancapd, link: Link) -> None:
     worker = fancapd.workers()[0]
     os.kill(worker["pid"], signal.SIGSTOP)
     link.send(Frames({"min": 1400, "max": 1400}), COUNT)
-    os.kill(worker["pid"], signal.SIGCONT)
+    thaw(worker["pid"])
     total = fancapd.settle(COUNT)["total"]
     assert total["packets_dropped"] > 0
     worker = fancapd.workers()[0]

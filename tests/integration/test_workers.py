@@ -215,8 +215,10 @@ def test_worker_that_hangs_does_not_hang_the_stop(fancapd: Fancapd, link: Link) 
     fancapd.start()
     os.kill(fancapd.workers()[0]["pid"], signal.SIGSTOP)
     os.kill(fancapd.pid, signal.SIGTERM)
-    assert fancapd.wait() == 1
+    notify = fancapd.notify
+    assert notify and fancapd.wait() == 1
     assert "does not finish: killing it" in fancapd.log()
+    assert any(message.startswith("EXTEND_TIMEOUT_USEC=") for message in notify.messages)  # it was waited for
 
 
 def test_death_of_the_supervisor_ends_the_workers(fancapd: Fancapd, link: Link) -> None:

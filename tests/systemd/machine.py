@@ -140,7 +140,7 @@ class Service:
         def find() -> str | None:
             return next((message for message in self.messages() if text in message), None)
 
-        return wait_until(find, f"message {text!r}\n{self.messages()}", 30)
+        return wait_until(find, f"message {text!r}\n{self.messages()}", 90)
 
     # --- fancapd's view ------------------------------------------------------------------------------
     def call(self, method: str, **parameters: Any) -> Json:
@@ -166,12 +166,12 @@ class Service:
             total = self.statistics()["total"]
             return total if total["packets_seen"] >= seen and total["packets_in_ring"] == 0 else None
 
-        return wait_until(settled, f"{seen} packets seen", 30)
+        return wait_until(settled, f"{seen} packets seen", 90)
 
     def wait_for_packets(self, more: int) -> None:
         """Wait until so many more packets have been seen."""
         before = self.statistics()["total"]["packets_seen"]
-        wait_until(lambda: self.statistics()["total"]["packets_seen"] >= before + more, f"{more} packets more", 30)
+        wait_until(lambda: self.statistics()["total"]["packets_seen"] >= before + more, f"{more} packets more", 90)
 
     # --- files -----------------------------------------------------------------------------------------
     def _recordings(self, pattern: str) -> list[Path]:

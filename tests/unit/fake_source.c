@@ -173,6 +173,8 @@ static void fake_status(void *arg, struct control_status *ret_status)
 			.keeper_restarts = fake->no_snapshot ? 0 : 1,
 			.directories = fake_directories,
 			.status = fake->no_snapshot ? &none : &storage,
+			.written_bytes_per_s = fake->no_snapshot ? -1 : 2500000.5,
+			.retain_seconds = fake->no_snapshot ? -1 : 864000,
 		},
 	};
 }

@@ -325,6 +325,30 @@ static void full_disk_loses_one_file_in_spite_of_the_figures(void **state)
 	assert_int_equal(prune_all(), 1);
 }
 
+/* A size or an age says that recordings may be removed. Others may have filled the disk. */
+static void full_disk_is_made_room_on_whatever_the_limit(void **state)
+{
+	static const struct config_retain limits[] = {{.size_bytes = UINT64_C(1) << 40}, {.age_ms = UINT64_C(1) << 40}};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(limits); i++) {
+		for (unsigned age = 1; age <= 20; age++)
+			add(0, age);
+		retention.limits = limits[i];
+		retention.disks[0] = (struct archive_disk){.total_bytes = 1000 * MIB};
+		assert_int_equal(prune_all(), 0);
+		retention.disks[0].full = true; /* a hundredth of it is room enough */
+		assert_int_equal(prune_all(), 10);
+		retention.disks[0] = (struct archive_disk){.total_bytes = 1000 * MIB, .free_bytes = 999 * MIB, .full = true};
+		assert_int_equal(prune_all(), 1);
+		retention.limits = (struct config_retain){0};
+		retention.disks[0].full = true;
+		assert_int_equal(prune_all(), 0);
+		while (archive_count(archive) > 0)
+			archive_remove(archive, 0);
+	}
+}
+
 static void age_counts_from_the_last_packet(void **state)
 {
 	(void)state;
@@ -525,6 +549,7 @@ int main(void)
 		with_archive(free_space_is_a_matter_of_the_disk),
 		with_archive(free_space_in_bytes),
 		with_archive(full_disk_loses_one_file_in_spite_of_the_figures),
+		with_archive(full_disk_is_made_room_on_whatever_the_limit),
 		with_archive(age_counts_from_the_last_packet),
 		with_archive(files_from_the_future_are_not_old),
 		with_archive(old_file_behind_a_long_one_is_found),

@@ -30,6 +30,7 @@
 #include "daemon/disk.h"
 #include "daemon/recorder.h"
 #include "daemon/segment.h"
+#include "daemon/stream.h"
 #include "folder.h"
 #include "tests/tools/reader.h"
 
@@ -69,13 +70,16 @@ struct scenario {
 	unsigned blocks;
 	unsigned flush_every;
 	uint64_t rotate_bytes;
+	uint32_t gather_bytes;
 };
 
 /* Some three blocks in a file. */
-static const struct scenario direct = {CONFIG_WRITER_DIRECT, false, 6, 3, 36000};
-static const struct scenario mixed = {CONFIG_WRITER_DIRECT, true, 6, 3, 36000};
+static const struct scenario direct = {CONFIG_WRITER_DIRECT, false, 6, 3, 36000, 0};
+static const struct scenario mixed = {CONFIG_WRITER_DIRECT, true, 6, 3, 36000, 0};
+/* Two or three blocks in a write, some that are rewritten and some that are packed. */
+static const struct scenario gathered = {CONFIG_WRITER_DIRECT, true, 6, 4, 60000, 20000};
 /* What is flushed is enough for a direct write of whole pages, and something is left over. */
-static const struct scenario staged = {CONFIG_WRITER_STAGED, false, BLOCKS_MAX, 16, 85000};
+static const struct scenario staged = {CONFIG_WRITER_STAGED, false, BLOCKS_MAX, 16, 85000, 0};
 
 static struct fixture {
 	struct scenario scenario;
@@ -115,7 +119,7 @@ static struct {
 	bool on;
 	enum begun begun;
 	unsigned n, reaps;
-	struct disk_write *under_way[LEDGER_WRITES_MAX];
+	struct disk_write *under_way[STREAM_WRITES];
 } slow;
 
 int __real_disk_open(unsigned depth, enum disk_method method, struct disk **ret, int *ret_why);
@@ -366,6 +370,7 @@ static void work(const struct world *world)
 		.worker = 1,
 		.linktype = 1,
 		.settle_ns = 1000000000,
+		.gather_bytes = fx.scenario.gather_bytes,
 		.log = {"eth0", 1},
 	};
 	const struct recorder_settings settings = {
@@ -554,7 +559,7 @@ static bool has_rewritten_blocks(const struct world *world)
 {
 	uint64_t done = committed(world).block;
 
-	for (unsigned i = 0; i < LEDGER_WRITES_MAX; i++) {
+	for (unsigned i = 0; i < LEDGER_BLOCKS_MAX; i++) {
 		const struct ledger_block *block = ledger_block(world->ledger, i);
 
 		if (block->state != LEDGER_BLOCK_FREE && block->position >= done)
@@ -646,7 +651,12 @@ static void nothing_is_lost_or_doubled_mixed(void **state)
 	(void)state;
 	begin(&mixed);
 	step_through_generations(NOTHING);
-	begin(&mixed);
+}
+
+static void nothing_is_lost_or_doubled_gathered(void **state)
+{
+	(void)state;
+	begin(&gathered);
 	step_through_generations(ALL);
 }
 
@@ -676,7 +686,7 @@ static void nothing_is_lost_or_doubled_by_real_kills(void **state)
 	unsigned calls = (unsigned)rand() % STRIDE;
 
 	(void)state;
-	begin(&mixed);
+	begin(&gathered);
 	use_uring = true;
 	fx.changes = 0;
 	while (kill_at(calls, 0)) {
@@ -765,6 +775,7 @@ int main(void)
 		TEST_STEPS(nothing_is_lost_or_doubled_direct),
 		TEST_STEPS(nothing_is_lost_or_doubled_staged),
 		TEST_STEPS(nothing_is_lost_or_doubled_mixed),
+		TEST_STEPS(nothing_is_lost_or_doubled_gathered),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_or_doubled_by_real_kills, setup, teardown),
 	};
 	const char *given = getenv("FANCAP_TEST_SEED");

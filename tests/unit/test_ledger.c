@@ -271,6 +271,35 @@ static void what_is_no_ledger_of_this_version_is_refused(void **state)
 	close(fd);
 }
 
+/* What a worker may have written there. */
+static void unmapping_does_not_trust_it(void **state)
+{
+	const struct ledger_ring ring = {.req = {.tp_block_size = 65536}};
+	struct ledger *ledger;
+	int fd = ledger_create(&ring, &ledger);
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(((uint64_t *)ledger)[1], st.st_size);
+	((uint64_t *)ledger)[1] = 4096;
+	ledger_unmap(ledger);
+	/* All of it is gone. */
+	assert_int_equal(msync((uint8_t *)ledger - 4096, 4096, MS_ASYNC), -1);
+	assert_int_equal(msync((uint8_t *)ledger + (st.st_size - 1) / 4096 * 4096, 4096, MS_ASYNC), -1);
+	close(fd);
+}
+
+static void folders_that_fail_are_remembered(void **state)
+{
+	ledger_set_failing(*state, 0, true);
+	ledger_set_failing(*state, 15, true);
+	ledger_set_failing(*state, 0, false);
+	assert_false(ledger_failing(*state, 0));
+	assert_false(ledger_failing(*state, 1));
+	assert_true(ledger_failing(*state, 15));
+}
+
 static void one_process_at_a_time_has_it(void **state)
 {
 	const struct ledger_ring ring = {.req = {.tp_block_size = 65536}};
@@ -307,6 +336,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reader_never_sees_half_a_commit, setup, teardown),
 		cmocka_unit_test_setup_teardown(kernel_figures_are_passed_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_worker_says_of_itself_is_passed_on, setup, teardown),
+		cmocka_unit_test(unmapping_does_not_trust_it),
+		cmocka_unit_test_setup_teardown(folders_that_fail_are_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_block_is_poison_at_its_second_victim, setup, teardown),
 		cmocka_unit_test_setup_teardown(deaths_in_different_blocks_blame_neither, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_death_outside_blocks_blames_none, setup, teardown),

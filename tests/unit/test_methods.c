@@ -168,7 +168,7 @@ static void check_against_idl(const char *text, const char *kind, const char *na
 
 /* --- calling ------------------------------------------------------------------------------------------- */
 
-static const struct access_caller reader = { .uid = 1000, .pid = 1 };
+static const struct access_caller reader = { .uid = 1000, .pid = 1, .level = ACCESS_READ };
 static const struct access_caller admin = { .uid = 1000, .pid = 1, .level = ACCESS_ACT };
 
 static bool call_as(struct fake_source *fake, const struct access_caller *caller, const char *text,
@@ -246,6 +246,8 @@ static void status_tells_of_the_storage(void **state)
 	assert_int_equal(number(storage, "bytes"), 987654321012);
 	assert_int_equal(number(storage, "removed_files"), 34);
 	assert_int_equal(number(storage, "synced_files"), 5678);
+	assert_int_equal(number(storage, "retain_seconds"), 864000);
+	assert_float_equal(json_real_value(json_object_get(storage, "written_bytes_per_s")), 2500000.5, 0.01);
 	assert_string_equal(json_string_value(json_object_get(directory, "path")), "/srv/two");
 	assert_int_equal(number(directory, "free_bytes"), 198765432101);
 	json_decref(reply.parameters);

@@ -553,6 +553,26 @@ static void measure_file(const char *path, void *arg)
 }
 
 /* Packets that count as discarded are in no file, whoever finishes it: the keeper may find it before it is told. */
+/* A worker that is killed while its disk fails has said so; its successor says that it is over. */
+static void a_successor_says_that_it_writes_again(void **state)
+{
+	(void)state;
+	ledger_set_failing(fx.ledger, 0, true);
+	recorder_close(fx.recorder);
+	open_recorder();
+	record(100);
+	flush();
+	assert_int_equal(fx.resumed, 1);
+	assert_int_equal(fx.errors, 0);
+	assert_false(ledger_failing(fx.ledger, 0));
+	limit_file_size(10000);
+	record(100);
+	recorder_flush(fx.recorder);
+	recorder_rotate(fx.recorder);
+	limit_file_size(RLIM_INFINITY);
+	assert_true(ledger_failing(fx.ledger, 0));
+}
+
 static void a_failed_write_leaves_nothing_behind_what_counts(void **state)
 {
 	int mailbox[2];
@@ -998,6 +1018,7 @@ int main(void)
 		TEST(a_block_with_a_bad_header_is_counted),
 		TEST(a_block_that_killed_two_workers_is_left_alone),
 		TEST(a_failed_write_is_counted_and_recording_resumes),
+		TEST(a_successor_says_that_it_writes_again),
 		TEST(a_failed_write_leaves_nothing_behind_what_counts),
 		TEST(while_waiting_to_retry_packets_are_counted),
 		TEST(a_block_is_handed_back_at_once_when_there_is_nowhere_to_write_it),

@@ -64,7 +64,7 @@ static int make_link(void **state)
 	return 0;
 }
 
-static void setup(enum config_writer writer)
+static void setup(enum config_writer writer, uint32_t gather_bytes)
 {
 	const struct fancap_filter everything = {0};
 	struct fancap_error err;
@@ -82,7 +82,7 @@ static void setup(enum config_writer writer)
 	fx.ledger = ledger_make(BLOCK_BYTES, NULL);
 	fx.params = (struct recorder_params){
 		.folders = (const char *const *)&fx.folder, .n_folders = 1, .interface = "rr1", .linktype = 1, .mailbox_fd = -1,
-		.log = {"rr1", 0}};
+		.gather_bytes = gather_bytes, .log = {"rr1", 0}};
 	fx.settings = (struct recorder_settings){.writer = writer, .snaplen = SNAPLEN, .rotate_size_bytes = 5u << 20};
 	assert_int_equal(recorder_open(&fx.params, &fx.settings, fx.ledger, &fx.recorder), 0);
 	assert_int_equal(fancap_group_gate_open(&fx.group, &everything, &err), 0);
@@ -244,10 +244,10 @@ static void step(void)
 	check_status_words();
 }
 
-static void run_laps(enum config_writer writer)
+static void run_laps(enum config_writer writer, uint32_t gather_bytes)
 {
 	srand(7);
-	setup(writer);
+	setup(writer, gather_bytes);
 	for (unsigned i = 0; i < STEPS; i++)
 		step();
 	settle();
@@ -272,14 +272,22 @@ static void run_laps(enum config_writer writer)
 static void laps_written_from_the_ring(void **state)
 {
 	(void)state;
-	run_laps(CONFIG_WRITER_DIRECT);
+	run_laps(CONFIG_WRITER_DIRECT, 0);
+	assert_true(found.direct > found.packets / 2);
+}
+
+/* Held until there are three of them, or until somebody asks. */
+static void laps_gathered(void **state)
+{
+	(void)state;
+	run_laps(CONFIG_WRITER_DIRECT, 3 * BLOCK_BYTES);
 	assert_true(found.direct > found.packets / 2);
 }
 
 static void laps_packed(void **state)
 {
 	(void)state;
-	run_laps(CONFIG_WRITER_STAGED);
+	run_laps(CONFIG_WRITER_STAGED, 0);
 	assert_int_equal(found.direct, 0);
 }
 
@@ -287,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(laps_written_from_the_ring),
+		cmocka_unit_test(laps_gathered),
 		cmocka_unit_test(laps_packed),
 	};
 

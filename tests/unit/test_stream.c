@@ -42,7 +42,7 @@ static struct fixture {
 static struct disk_hand {
 	bool held; /* writes are made when we say so; else when they are submitted */
 	bool any_order; /* else the one submitted first is made first */
-	struct disk_write *writes[LEDGER_WRITES_MAX];
+	struct disk_write *writes[STREAM_WRITES];
 	unsigned n;
 	int fail_with; /* the next write that is made */
 } hand;
@@ -85,7 +85,7 @@ unsigned __wrap_disk_pending(const struct disk *disk);
 void __wrap_disk_submit(struct disk *disk, struct disk_write *write)
 {
 	(void)disk;
-	assert_true(hand.n < LEDGER_WRITES_MAX);
+	assert_true(hand.n < STREAM_WRITES);
 	write->done = false;
 	write->submitted_ns = 1000;
 	hand.writes[hand.n++] = write;
@@ -289,14 +289,14 @@ static void put_direct(uint32_t n, bool split)
 	fx.direct_writes++;
 }
 
-/* As the recorder does: fill up to a whole page, start writing that. */
+/* As the recorder does: fill up to a whole page. */
 static void align(void)
 {
 	uint32_t gap = (uint32_t)(-end() & (SEGMENT_ALIGN - 1));
 
 	if (gap > 0)
 		put(gap);
-	stream_flush(&fx.stream);
+	stream_seal(&fx.stream);
 }
 
 static void drain(void)
@@ -442,6 +442,7 @@ static void a_page_filled_exactly_is_done_without_a_direct_write(void **state)
 	put(5000);
 	stream_flush(&fx.stream);
 	align();
+	stream_reap(&fx.stream);
 	assert_int_equal(hand.n, 0);
 	assert_int_equal(committed().segment_bytes, 8192);
 	put_direct(8192, true);
@@ -490,10 +491,10 @@ static void direct_writes_back_to_back_wait_for_a_free_place(void **state)
 {
 	(void)state;
 	hand.held = true;
-	for (unsigned i = 0; i < 3 * LEDGER_WRITES_MAX; i++)
+	for (unsigned i = 0; i < 3 * STREAM_WRITES; i++)
 		put_direct(SEGMENT_ALIGN, false);
-	assert_int_equal(hand.n, LEDGER_WRITES_MAX);
-	assert_int_equal(committed().block, 2 * LEDGER_WRITES_MAX);
+	assert_int_equal(hand.n, STREAM_WRITES);
+	assert_int_equal(committed().block, 2 * STREAM_WRITES);
 	assert_whole_file();
 }
 
@@ -515,6 +516,103 @@ static void writes_count_in_the_order_of_the_file(void **state)
 	assert_whole_file();
 }
 
+/* --- gathered ---------------------------------------------------------------------------------------------------------- */
+
+static void what_is_gathered_is_one_write(void **state)
+{
+	(void)state;
+	hand.held = true;
+	fx.stream.gather_bytes = 6 * SEGMENT_ALIGN;
+	put_direct(2 * SEGMENT_ALIGN, true);
+	put_direct(2 * SEGMENT_ALIGN, true);
+	assert_int_equal(hand.n, 0);
+	assert_int_equal(stream_unwritten(&fx.stream), 4 * SEGMENT_ALIGN);
+	put_direct(2 * SEGMENT_ALIGN, false);
+	assert_int_equal(hand.n, 1);
+	assert_int_equal(stream_unwritten(&fx.stream), 0);
+	make_some(1);
+	stream_reap(&fx.stream);
+	assert_int_equal(committed().block, 3);
+	assert_int_equal(committed().writes, 1);
+	assert_whole_file();
+}
+
+static void what_is_gathered_goes_out_when_flushed(void **state)
+{
+	(void)state;
+	hand.held = true;
+	fx.stream.gather_bytes = FILE_MAX;
+	put(100);
+	put(SEGMENT_ALIGN - 100);
+	stream_seal(&fx.stream);
+	put_direct(2 * SEGMENT_ALIGN, false);
+	put(300); /* waits for what stands before it */
+	assert_int_equal(hand.n, 0);
+	stream_flush(&fx.stream);
+	assert_int_equal(hand.n, 1);
+	assert_int_equal(hand.writes[0]->offset, 0);
+	assert_int_equal(hand.writes[0]->n_iov, 2);
+	assert_int_equal(stream_unwritten(&fx.stream), 300);
+	make_some(1);
+	stream_reap(&fx.stream);
+	assert_int_equal(committed().block, 4);
+	assert_whole_file();
+}
+
+/* Blocks without packets are done with when what stands before them is. */
+static void progress_counts_with_what_is_gathered(void **state)
+{
+	(void)state;
+	hand.held = true;
+	fx.stream.gather_bytes = FILE_MAX;
+	put_direct(SEGMENT_ALIGN, false);
+	fx.stream.next.packet++;
+	stream_flush(&fx.stream);
+	assert_int_equal(hand.n, 1);
+	assert_int_equal(committed().packet, 0);
+	make_some(1);
+	stream_reap(&fx.stream);
+	assert_int_equal(committed().packet, 1);
+	assert_int_equal(committed().writes, 1);
+	assert_whole_file();
+}
+
+/* However much is to be gathered, there is an end to vectors and to buffers. */
+static void no_more_is_gathered_than_there_is_room_for(void **state)
+{
+	(void)state;
+	hand.held = true;
+	fx.stream.gather_bytes = FILE_MAX;
+	for (unsigned i = 0; hand.n == 0; i++) {
+		assert_true(i < DISK_IOV_MAX);
+		put_direct(2 * SEGMENT_ALIGN, true);
+	}
+	assert_in_range(hand.writes[0]->n_iov, DISK_IOV_MAX - 2, DISK_IOV_MAX);
+	drain();
+	while (hand.n == 0)
+		put(100000);
+	assert_in_range(end(), STREAM_BUFFERS / 2 * STREAM_BUFFER_BYTES, STREAM_BUFFERS * STREAM_BUFFER_BYTES);
+	assert_whole_file();
+}
+
+static void what_is_gathered_is_taken_back_with_a_failed_write(void **state)
+{
+	(void)state;
+	hand.held = true;
+	put_direct(SEGMENT_ALIGN, false);
+	fx.stream.gather_bytes = FILE_MAX;
+	put_direct(SEGMENT_ALIGN, false);
+	put_direct(SEGMENT_ALIGN, false);
+	hand.fail_with = -EIO;
+	make_some(1);
+	stream_reap(&fx.stream);
+	assert_int_equal(fx.stream.error, -EIO);
+	assert_false(stream_await_write(&fx.stream));
+	assert_int_equal(stream_rollback(&fx.stream), 3);
+	assert_int_equal(stream_unwritten(&fx.stream), 0);
+	assert_int_equal(hand.n, 0);
+}
+
 /* --- ends of workers ----------------------------------------------------------------------------------------------------- */
 
 /* The process is gone; of its writes some are made, in this order or that, some not. */
@@ -529,7 +627,10 @@ static void die(void)
 /* Go on as a successor does. */
 static void take_over(void)
 {
+	uint32_t gather_bytes = fx.stream.gather_bytes;
+
 	assert_int_equal(stream_open(&fx.stream, fx.ledger, DISK_PWRITE), 0);
+	fx.stream.gather_bytes = gather_bytes;
 	fx.records = (unsigned)(fx.stream.next.block - fx.base_block);
 	assert_int_equal(segment_reopen(fx.path, fx.stream.committed.segment_bytes, &fx.stream.segment), 0);
 	assert_int_equal(file_size(), end());
@@ -654,9 +755,12 @@ static void step(void)
 /* @param any_order writes are made in any order: then the file may for a while show zeros, but no commit may claim them */
 static void run_at_random(bool any_order)
 {
+	static const uint32_t gather_bytes[] = {0, 100000, 1000000, FILE_MAX};
+
 	for (unsigned round = 0; round < 12; round++) {
 		hand.held = true;
 		hand.any_order = any_order;
+		fx.stream.gather_bytes = gather_bytes[round % N_ELEMENTS(gather_bytes)];
 		while (end() < FILE_MAX / 16 * (1 + round % 4)) {
 			step();
 			if (!any_order)
@@ -705,6 +809,11 @@ int main(void)
 		TEST(direct_writes_follow_staged_ones_and_the_other_way_round),
 		TEST(direct_writes_back_to_back_wait_for_a_free_place),
 		TEST(writes_count_in_the_order_of_the_file),
+		TEST(what_is_gathered_is_one_write),
+		TEST(what_is_gathered_goes_out_when_flushed),
+		TEST(progress_counts_with_what_is_gathered),
+		TEST(no_more_is_gathered_than_there_is_room_for),
+		TEST(what_is_gathered_is_taken_back_with_a_failed_write),
 		TEST(goes_on_at_any_offset),
 		TEST(a_failed_write_takes_back_what_stands_behind_it),
 		TEST(an_error_of_a_staged_write_is_found_when_waiting_for_room),
