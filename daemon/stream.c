@@ -439,6 +439,7 @@ uint64_t stream_rollback(struct stream *s)
 	s->next.block = reached.block;
 	s->next.packet = reached.packet;
 	memcpy(s->next.discarded, reached.discarded, sizeof(reached.discarded));
+	s->next.packets_skipped = reached.packets_skipped;
 	stream_begin(s);
 	return reached.packets_written - s->next.packets_written;
 }

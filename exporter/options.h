@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "common/program_options.h"
 #include "exporter/hosts.h"
 #include "fancap/error.h"
 
@@ -23,6 +24,9 @@ struct exporter_options {
 	const char *socket; ///< of fancapd; borrowed from argv, as names are
 	struct hosts hosts;
 };
+
+/** All there are, for parser, help and manual. */
+extern const struct program_option exporter_option_rows[];
 
 /**
  * Read the command line, with getopt_long(): optind has to be 1, or 0 for another time.
