@@ -81,6 +81,7 @@ struct control_configuration {
 struct control_outcome {
 	bool in_time;	  ///< whether all workers did it before its time was up
 	unsigned workers; ///< how many did it; if not in time, how many did not
+	const struct reload_report *reload; ///< of a reload, how it went; borrowed for the call
 	pid_t pid;	  ///< of a worker's replacement
 	const struct segments_answer *segments; ///< borrowed for the call
 };
@@ -105,8 +106,13 @@ struct control_source {
 	struct events *events; ///< what happened
 	/** @return 0 or -ENOMEM */
 	int (*configuration)(void *arg, struct control_configuration *ret);
-	/** Read the configuration again and go over to it. */
-	void (*reload)(void *arg, struct reload_report *ret_report);
+	/**
+	 * Read the configuration again and go over to it.
+	 *
+	 * @param job as for rotate()
+	 * @return whether it is over, and ret_report set; if not, the job's over() will be called
+	 */
+	bool (*reload)(void *arg, struct control_job *job, struct reload_report *ret_report);
 	/**
 	 * Let the workers of an interface (NULL: of all) finish their files.
 	 *

@@ -55,6 +55,11 @@ struct ledger {
 	/* the supervisor: when a worker died */
 	_Atomic uint64_t crash_position;
 	_Atomic uint64_t crash_count;
+	/* the supervisor: when one set of rings takes over from another */
+	_Alignas(CACHE_LINE) _Atomic uint64_t begin_ns;
+	_Atomic uint64_t end_ns;
+	_Atomic uint64_t floor;
+	_Atomic uint64_t mark;
 	/* the worker: once per segment */
 	_Alignas(CACHE_LINE) _Atomic struct ledger_writer writer;
 	_Atomic uint64_t failing; /* a bit for each folder */
@@ -123,6 +128,8 @@ static void fill(struct ledger *ledger, const struct ledger_ring *ring)
 	ledger->ring = *ring;
 	atomic_store_explicit(&ledger->attempt, LEDGER_NO_BLOCK, memory_order_relaxed);
 	atomic_store_explicit(&ledger->crash_position, LEDGER_NO_BLOCK, memory_order_relaxed);
+	ledger_set_end(ledger, UINT64_MAX);
+	ledger_set_mark(ledger, UINT64_MAX);
 	ledger_set_writer(ledger, (struct ledger_writer){.folder = LEDGER_NO_FOLDER});
 }
 
@@ -279,6 +286,49 @@ uint64_t ledger_kernel_drops(const struct ledger *ledger)
 uint64_t ledger_kernel_reads(const struct ledger *ledger)
 {
 	return atomic_load_explicit(&ledger->kernel_reads, memory_order_acquire);
+}
+
+void ledger_set_begin(struct ledger *ledger, uint64_t begin_ns)
+{
+	atomic_store_explicit(&ledger->begin_ns, begin_ns, memory_order_release);
+}
+
+void ledger_set_end(struct ledger *ledger, uint64_t end_ns)
+{
+	atomic_store_explicit(&ledger->end_ns, end_ns, memory_order_release);
+}
+
+struct ledger_cut ledger_cut(const struct ledger *ledger)
+{
+	return (struct ledger_cut){
+		.begin_ns = atomic_load_explicit(&ledger->begin_ns, memory_order_acquire),
+		.end_ns = atomic_load_explicit(&ledger->end_ns, memory_order_acquire),
+	};
+}
+
+bool ledger_cut_is_set(const struct ledger_cut *cut)
+{
+	return cut->begin_ns != 0 || cut->end_ns != UINT64_MAX;
+}
+
+void ledger_set_floor(struct ledger *ledger, uint64_t packets)
+{
+	atomic_store_explicit(&ledger->floor, packets, memory_order_relaxed);
+}
+
+uint64_t ledger_floor(const struct ledger *ledger)
+{
+	return atomic_load_explicit(&ledger->floor, memory_order_relaxed);
+}
+
+void ledger_set_mark(struct ledger *ledger, uint64_t packets)
+{
+	atomic_store_explicit(&ledger->mark, packets, memory_order_relaxed);
+}
+
+uint64_t ledger_mark(const struct ledger *ledger)
+{
+	return atomic_load_explicit(&ledger->mark, memory_order_relaxed);
 }
 
 void ledger_set_attempt(struct ledger *ledger, uint64_t position)

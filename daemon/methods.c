@@ -161,7 +161,7 @@ static const struct method methods[] = {
 	{ "io.fancap.Hold", ACCESS_ACT, NULL, methods_hold, { { "paths", JSON_ARRAY, true } } },
 	{ "io.fancap.Release", ACCESS_ACT, NULL, methods_release, { { "paths", JSON_ARRAY, true } } },
 	{ "io.fancap.Events", ACCESS_READ, NULL, methods_events, { { "backlog", JSON_INTEGER, false } } },
-	{ "io.fancap.Reload", ACCESS_ACT, methods_reload, NULL, { { 0 } } },
+	{ "io.fancap.Reload", ACCESS_ACT, NULL, methods_reload, { { 0 } } },
 	{ "io.fancap.Rotate", ACCESS_ACT, NULL, methods_rotate, { { "interface", JSON_STRING, false } } },
 	{ "io.fancap.SetFilter", ACCESS_ACT, methods_set_filter, NULL,
 	  { { "interface", JSON_STRING, true }, { "filter", JSON_STRING, false }, { "configured", JSON_TRUE, false } } },

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import BUILDDIR, FANCAPCTL, FANCAPD, REPLAY, run
+from harness import BUILDDIR, EXPORTER, FANCAPCTL, FANCAPD, REPLAY, run
 
 SOURCE = Path(__file__).parents[2]
-PAGES = ["fancap.7", "fancapctl.1", "fancapd.8", "fancapd.yaml.5", "fancap-replay.1", "io.fancap.7"]
+PAGES = ["fancap.7", "fancapctl.1", "fancapd.8", "fancapd.yaml.5", "fancap-replay.1", "io.fancap.7", "fancap-exporter.8"]
 
 
 def render(page: str) -> str:
@@ -88,7 +88,8 @@ def test_fancapctl_commands_and_options() -> None:
 
 @pytest.mark.parametrize(("page", "program", "title"), [
     ("fancapd.8", FANCAPD, ""), ("fancap-replay.1", REPLAY, "Options"),
-], ids=["fancapd", "fancap-replay"])
+    ("fancap-exporter.8", EXPORTER, "Options"),
+], ids=["fancapd", "fancap-replay", "fancap-exporter"])
 def test_options_of_programs(page: str, program: Path, title: str) -> None:
     text = run(program, "--help").stdout
     offered = help_part(text, title) if title else rows(re.search(r"\n\n((?: +-.+\n(?: {20,}.+\n)*)+)", text)[1])

@@ -949,6 +949,37 @@ static void rotate_answers_when_it_is_over(void **state)
 	json_decref(later.parameters);
 }
 
+static void reload_that_takes_its_time_answers_when_it_is_over(void **state)
+{
+	struct fake_source fake = { .reload_takes_time = true };
+	struct control_source source = fake_source(&fake);
+	struct method_wait wait = { .answer = on_answer };
+	struct method_reply reply;
+
+	(void)state;
+	later = (struct method_reply){ 0 };
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.Reload\"}", &wait, &reply));
+	assert_null(later.parameters);
+	fake_source_end_jobs(&fake, true);
+	assert_null(later.error);
+	check_against_idl(varlink_io_fancap, "method", "Reload", later.parameters);
+	json_decref(later.parameters);
+
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.Reload\"}", &wait, &reply));
+	fake.reload_result = RELOAD_UNAVAILABLE;
+	fake.reload_reasons = "no memory for the rings";
+	fake_source_end_jobs(&fake, true);
+	assert_string_equal(later.error, FANCAP_ERROR_UNAVAILABLE);
+	assert_string_equal(json_string_value(json_object_get(later.parameters, "reason")), "no memory for the rings");
+	json_decref(later.parameters);
+
+	later = (struct method_reply){ 0 };
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.Reload\"}", &wait, &reply));
+	methods_forget(&source, &wait);
+	fake_source_end_jobs(&fake, true);
+	assert_null(later.parameters);
+}
+
 static void rotate_that_nobody_waits_for_is_forgotten(void **state)
 {
 	struct fake_source fake = { .n_workers = 2 };
@@ -1277,6 +1308,7 @@ int main(void)
 		cmocka_unit_test(wrong_parameters_are_named),
 		cmocka_unit_test(who_may_only_read_is_refused_all_that_acts),
 		cmocka_unit_test(reload_answers_how_it_went),
+		cmocka_unit_test(reload_that_takes_its_time_answers_when_it_is_over),
 		cmocka_unit_test(rotate_answers_when_it_is_over),
 		cmocka_unit_test(rotate_that_nobody_waits_for_is_forgotten),
 		cmocka_unit_test(rotate_before_the_capture_is_unavailable),
