@@ -212,9 +212,9 @@ static void the_bridge_waits_without_work(void **state)
 	close(out[0]);
 	assert_int_equal(wait4(pid, &status, 0, &usage), pid);
 	assert_int_equal(status, 0);
-	/* Starting takes a hundredth of it. */
+	/* Starting takes a hundredth of it; who spins gets a good part of a CPU on any machine. */
 	assert_true(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec == 0 &&
-		    usage.ru_utime.tv_usec + usage.ru_stime.tv_usec < WAIT_MS * 1000 / 2);
+		    usage.ru_utime.tv_usec + usage.ru_stime.tv_usec < WAIT_MS * 1000 / 5);
 	free(bytes);
 }
 
