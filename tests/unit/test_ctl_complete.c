@@ -151,6 +151,26 @@ static void scripts_are_those_that_are_installed(void **state)
 		     "'fish' is no shell that there is a completion for: bash or zsh");
 }
 
+/* Interfaces may have any name: what completion puts into the line is for the shell to read. */
+static void names_are_quoted_for_bash(void **state)
+{
+	static const char script[] =
+		". \"$SRCDIR/ctl/completion/fancapctl\"\n"
+		"fancapctl() { printf '%s\\n' $'a;reboot\\tup' $'$(x)\\tup' $'--color\\tWHEN' eth0.7; }\n"
+		"COMP_WORDS=(fancapctl pause '') COMP_CWORD=2\n"
+		"_fancapctl; printf '%s ' \"${COMPREPLY[@]}\"";
+	char out[128] = "";
+	FILE *bash;
+
+	(void)state;
+	assert_int_equal(setenv("SCRIPT", script, 1), 0);
+	bash = popen("exec bash --norc -c \"$SCRIPT\"", "r");
+	assert_non_null(bash);
+	(void)!fread(out, 1, sizeof(out) - 1, bash);
+	assert_int_equal(pclose(bash), 0);
+	assert_string_equal(out, "a\\;reboot \\$\\(x\\) --color eth0.7 ");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -160,6 +180,7 @@ int main(void)
 		cmocka_unit_test(interfaces_are_the_daemons),
 		cmocka_unit_test(workers_are_those_of_the_interface),
 		cmocka_unit_test(scripts_are_those_that_are_installed),
+		cmocka_unit_test(names_are_quoted_for_bash),
 	};
 
 	return cmocka_run_group_tests_name("ctl_complete", tests, NULL, NULL);
