@@ -12,6 +12,7 @@
 #include "varlink/message.h"
 
 #define RETRY_MS 1000
+#define RETRY_HOST_MS 10000 /* a machine that is logged in to in vain too often may shut its door */
 #define STATUS_MS 5000
 #define STATUS_HOST_MS 60000 /* each time a connection over ssh */
 #define CONNECT_MS 1000
@@ -50,6 +51,11 @@ static void said_clear(struct feeds *feeds)
 	fputc('\0', feeds->ctl.err);
 	fflush(feeds->ctl.err);
 	rewind(feeds->ctl.err);
+}
+
+static int retry_ms(const struct feeds *feeds)
+{
+	return feeds->ctl.host ? RETRY_HOST_MS : RETRY_MS;
 }
 
 struct feeds *feeds_new(const struct ctl *ctl, const char *interface)
@@ -119,10 +125,10 @@ static void statistics_fail(struct feeds *feeds, struct view *view, enum ctl_exi
 	trouble_take(feeds, view->trouble, sizeof(view->trouble));
 	if (result == CTL_NOT_RUNNING)
 		(void)snprintf(view->trouble, sizeof(view->trouble), "fancapd is not running: waiting for it");
-	feed_close(&feeds->feeds[FEEDS_STATISTICS], now + RETRY_MS);
-	feed_close(&feeds->feeds[FEEDS_STATUS], now + RETRY_MS);
+	feed_close(&feeds->feeds[FEEDS_STATISTICS], now + retry_ms(feeds));
+	feed_close(&feeds->feeds[FEEDS_STATUS], now + retry_ms(feeds));
 	if (feeds->feeds[FEEDS_EVENTS].client)
-		feed_close(&feeds->feeds[FEEDS_EVENTS], now + RETRY_MS);
+		feed_close(&feeds->feeds[FEEDS_EVENTS], now + retry_ms(feeds));
 	/* A daemon of before takes no interval_ms; and one that came anew may. */
 	feeds->plain = result == CTL_FAILED && !feeds->answered && !feeds->plain;
 	if (feeds->plain)
@@ -281,7 +287,7 @@ void feeds_pump(struct feeds *feeds, struct view *view)
 		events->due_ms = 0;
 	statistics_pump(feeds, view);
 	other_pump(feeds, view, FEEDS_STATUS, feeds->ctl.host ? STATUS_HOST_MS : STATUS_MS);
-	other_pump(feeds, view, FEEDS_EVENTS, RETRY_MS);
+	other_pump(feeds, view, FEEDS_EVENTS, retry_ms(feeds));
 }
 
 unsigned feeds_poll(const struct feeds *feeds, struct pollfd ret[FEEDS])

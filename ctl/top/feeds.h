@@ -11,7 +11,8 @@
 
 /*
  * What the daemon says, for a view: its statistics (a stream, or asked for again and again where the daemon has none),
- * its status now and then, its events once they are looked at. While it is not there it is looked for once a second.
+ * its status now and then, its events once they are looked at. While it is not there it is looked for once a second, and on
+ * another machine every 10 s.
  */
 
 enum feeds_kind { FEEDS_STATISTICS, FEEDS_STATUS, FEEDS_EVENTS, FEEDS };

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -845,6 +847,44 @@ static void run_feeds(struct replies *replies, struct view *view, bool (*is_so)(
 	free(replies->bytes);
 }
 
+/* Too many logins in vain, and a machine may let nobody in any more. */
+static void another_machine_is_not_knocked_at_all_the_time(void **state)
+{
+	enum { PUMPS = 25, PUMP_MS = 100 };
+	struct ctl ctl = {.host = "me@sensor", .timeout_ms = 2000, .err = stderr, .out = stdout};
+	struct view *view = view_new();
+	char folder[] = "/tmp/fancap-test-XXXXXX", ssh[64], log[64];
+	struct feeds *feeds;
+	struct stat st;
+	FILE *script;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(ssh, sizeof(ssh), "%s/ssh", folder);
+	snprintf(log, sizeof(log), "%s/log", folder);
+	script = fopen(ssh, "w");
+	assert_non_null(script);
+	fprintf(script, "#!/bin/sh\nprintf x >>%s\nexit 255\n", log);
+	fclose(script);
+	assert_int_equal(chmod(ssh, 0755), 0);
+	assert_int_equal(setenv("FANCAPCTL_SSH", ssh, 1), 0);
+	feeds = feeds_new(&ctl, NULL);
+	pump_until(feeds, view, has_trouble);
+	assert_string_equal(view->trouble, "me@sensor cannot be reached by ssh");
+	for (int i = 0; i < PUMPS; i++) {
+		poll(NULL, 0, PUMP_MS);
+		feeds_pump(feeds, view);
+	}
+	assert_int_equal(stat(log, &st), 0);
+	assert_int_equal(st.st_size, 1);
+	feeds_free(feeds);
+	unsetenv("FANCAPCTL_SSH");
+	unlink(ssh);
+	unlink(log);
+	assert_int_equal(rmdir(folder), 0);
+	view_free(view);
+}
+
 static void a_stream_is_followed(void **state)
 {
 	struct view *view = view_new();
@@ -948,6 +988,7 @@ int main(void)
 		cmocka_unit_test(forecast_has_two_units),
 		cmocka_unit_test(what_is_not_known_is_not_shown),
 		cmocka_unit_test(incomplete_answers_are_refused),
+		cmocka_unit_test(another_machine_is_not_knocked_at_all_the_time),
 		cmocka_unit_test(a_stream_is_followed),
 		cmocka_unit_test(a_daemon_without_streams_is_asked_again),
 		cmocka_unit_test(trouble_of_the_daemon_is_told),
