@@ -56,7 +56,7 @@ static void accept_suspend(struct control *control, int error)
 static void client_welcome(struct control *control, int fd)
 {
 	if (control->clients.n_clients >= control->clients.limits.clients &&
-	    !control_clients_make_room(&control->clients))
+	    !control_clients_make_room(&control->clients, fd))
 		control_client_refuse(&control->clients, fd);
 	else if (control_client_new(&control->clients, fd) < 0)
 		log_error("control: a client is dropped: out of memory");

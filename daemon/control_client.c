@@ -495,16 +495,34 @@ static bool is_idler(const struct control_client *client, const struct control_c
 	return client->idle_since_ns < other->idle_since_ns;
 }
 
-bool control_clients_make_room(struct control_clients *clients)
+static bool may_act(const struct control_clients *clients, int fd)
 {
-	struct control_client *idlest = NULL;
+	return access_caller_of(&clients->access, fd).level >= ACCESS_ACT;
+}
+
+/* Who may only look has not to keep out who may act, however much is under way for him. The one that came first. */
+static struct control_client *looker_find(const struct control_clients *clients)
+{
+	struct control_client *looker = NULL;
 
 	for (struct control_client *client = clients->first; client; client = client->next)
-		if (client_is_idle(client) && (!idlest || is_idler(client, idlest)))
-			idlest = client;
-	if (idlest)
-		client_drop(idlest);
-	return idlest;
+		if (!may_act(clients, client->fd))
+			looker = client;
+	return looker;
+}
+
+bool control_clients_make_room(struct control_clients *clients, int newcomer)
+{
+	struct control_client *goes = NULL;
+
+	for (struct control_client *client = clients->first; client; client = client->next)
+		if (client_is_idle(client) && (!goes || is_idler(client, goes)))
+			goes = client;
+	if (!goes && may_act(clients, newcomer))
+		goes = looker_find(clients);
+	if (goes)
+		client_drop(goes);
+	return goes;
 }
 
 void control_client_refuse(const struct control_clients *clients, int fd)

@@ -28,8 +28,12 @@ struct control_clients {
  */
 int control_client_new(struct control_clients *clients, int fd);
 
-/** There are too many: drop the one that has been idle for longest. @return whether there was one */
-bool control_clients_make_room(struct control_clients *clients);
+/**
+ * There are too many: drop the one that has been idle for longest; if none is, and the newcomer may act, one that may not.
+ *
+ * @return whether there was one
+ */
+bool control_clients_make_room(struct control_clients *clients, int newcomer);
 
 /** Tell a connection that there are too many, and close it. Never blocks. */
 void control_client_refuse(const struct control_clients *clients, int fd);

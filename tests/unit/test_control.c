@@ -1014,6 +1014,23 @@ static bool is_allowed(const struct server *server, const struct who *who, const
 	return status == 2;
 }
 
+/* @return whether there is no place for him */
+static bool is_refused(const struct server *server, const struct who *who)
+{
+	pid_t pid = fork_bound();
+
+	if (pid == 0) {
+		struct client client;
+		struct varlink_reply reply;
+
+		become(who);
+		client = client_open(server);
+		reply = client_reply(&client);
+		_exit(reply.error && !strcmp(reply.error, FANCAP_ERROR_TOO_MANY_CLIENTS) ? 1 : 2);
+	}
+	return wait_for(pid) == 1;
+}
+
 /* A server of that user, which lets everybody in: what is refused is refused by method. */
 static struct server *server_of(uid_t uid, const char *admin_group)
 {
@@ -1082,6 +1099,55 @@ static void assert_matrix(const char *admin_group, const struct who *rows, size_
 		assert_int_equal(is_allowed(server, &rows[i], STATUS), rows[i].may_read);
 		assert_int_equal(is_allowed(server, &rows[i], RELOAD), rows[i].may_act);
 	}
+	server_stop(server);
+}
+
+/* 32 streams of one who may only look. */
+static void places_take(const struct server *server, int ready)
+{
+	become(&(struct who){ OTHER_UID, OWN_UID, 0, true, false });
+	for (int i = 0; i < 32; i++) {
+		struct client client = client_open(server);
+
+		client_call(&client, SLOW_STREAM);
+		if (!client_reply(&client).root)
+			_exit(101);
+	}
+	(void)!write(ready, "", 1);
+	pause();
+}
+
+static void lookers_keep_nobody_out_who_may_act(void **state)
+{
+	struct server *server = server_of(OWN_UID, ADMIN_GROUP);
+	struct varlink_reply reply;
+	struct client clients[2];
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	pid = fork_bound();
+	if (pid == 0)
+		places_take(server, ready[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	for (int i = 0; i < 2; i++) {
+		clients[i] = client_open(server);
+		client_call(&clients[i], SLOW_STREAM);
+		reply = client_reply(&clients[i]);
+		assert_non_null(reply.root);
+		assert_null(reply.error);
+		varlink_reply_done(&reply);
+	}
+	/* One more who may only look takes nobody's place. */
+	assert_int_equal(is_refused(server, &(struct who){ OTHER_UID, OWN_UID, 0, true, false }), true);
+	client_close(&clients[0]);
+	client_close(&clients[1]);
+	kill(pid, SIGKILL);
+	wait_for(pid);
 	server_stop(server);
 }
 
@@ -1446,6 +1512,7 @@ int main(void)
 		with_server(stream_goes_on_until_it_is_closed),
 		cmocka_unit_test(stream_that_nobody_reads_is_bounded_and_ends),
 		with_server(stream_to_a_client_that_sends_no_more_ends_with_it),
+		cmocka_unit_test(lookers_keep_nobody_out_who_may_act),
 		cmocka_unit_test(only_root_we_and_groups_may_call),
 		with_server(socket_is_for_owner_and_group),
 		cmocka_unit_test(socket_is_not_wider_for_an_instant),
