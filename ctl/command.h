@@ -11,11 +11,11 @@ enum word_kind {
 	WORD_ANY, ///< nothing can be offered
 	WORD_INTERFACE,
 	WORD_WORKER, ///< of the interface before it
-	WORD_SEGMENT,
 	WORD_FILE,
 	WORD_LEVEL,
 	WORD_SHELL,
 	WORD_COLOR,
+	WORD_TIME,
 };
 
 /** An option: one row for parser, help, manual and completion. */
@@ -53,7 +53,7 @@ struct command {
 	enum interface_use interface;
 	bool local;  ///< the daemon is not asked: it takes neither --host nor --socket nor --timeout
 	bool hidden; ///< for our own programs: help does not show it
-	enum word_kind kinds[2]; ///< of its arguments; the last one stands for those after it
+	enum word_kind kinds[2]; ///< of its first argument, and of all others
 	enum ctl_exit (*run)(const struct ctl *ctl, const struct arguments *arguments);
 };
 

@@ -7,6 +7,7 @@
 
 #include "ctl/act.h"
 #include "ctl/check.h"
+#include "ctl/complete.h"
 #include "ctl/follow.h"
 #include "ctl/help.h"
 #include "ctl/host.h"
@@ -35,7 +36,9 @@ const struct command commands[] = {
 	  .details = "With --watch it goes on until Ctrl-C; with --json each answer is one line then.", .run = run_statistics },
 	{ .name = "top", .arguments = "[INTERFACE]", ONE_INTERFACE,
 	  .help = "a live view: rates, losses, rings, writes, disks, events", .details = top_details, .run = run_top },
-	{ .name = "workers", .arguments = "[INTERFACE]", ONE_INTERFACE, .help = "the workers: process, CPU, ring",
+	{ .name = "workers", .arguments = "[INTERFACE]", ONE_INTERFACE, .help = "the workers: process, CPU, ring, open file",
+	  .details = "MOST % is how full the ring has been, LAST SEEN how long ago the worker said that it is alive, which it does "
+		     "every second.",
 	  .run = run_workers },
 	{ .name = "interfaces", .arguments = "[INTERFACE]", ONE_INTERFACE,
 	  .help = "the interfaces: link, ring, filter, folders",
@@ -74,23 +77,26 @@ const struct command commands[] = {
 	  .details = "Its ring goes on filling meanwhile. Ends when the new one records.", .run = run_restart_worker },
 	{ .name = "log-level", .arguments = "LEVEL", .min = 1, .max = 1, .kinds = { WORD_LEVEL },
 	  .help = "log more or less until the next reload: error, warning, info, debug", .run = run_log_level },
-	{ .name = "hold", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_SEGMENT }, .options = hold_options,
+	{ .name = "hold", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_FILE, WORD_FILE }, .options = hold_options,
 	  .interface = INTERFACE_OPTION, .help = "keep recorded files from being removed by retention",
 	  .details = "Takes files, or a time range and then all files that may have packets of it (of one interface with "
 		     "--interface). For what a TIME is see segments. Of files that are named all are held, or none.",
 	  .run = run_hold },
-	{ .name = "release", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_SEGMENT }, .options = hold_options,
+	{ .name = "release", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_FILE, WORD_FILE }, .options = hold_options,
 	  .interface = INTERFACE_OPTION, .help = "let retention remove them again", .details = "Takes the same as hold.",
 	  .run = run_release },
-	{ .name = "check", .arguments = "[loss | INTERFACE...]", .max = -1, .kinds = { WORD_INTERFACE },
+	{ .name = "check", .arguments = "[loss | INTERFACE...]", .max = -1, .kinds = { WORD_INTERFACE, WORD_INTERFACE },
 	  .interface = INTERFACE_OPTION, .help = "is this machine fit to capture? and, for monitoring: is there a loss?",
 	  .details = check_details, .options = check_options, .run = run_check },
 	{ .name = "plan", .local = true, .arguments = "[INTERFACE]", ONE_INTERFACE,
 	  .help = "what a capture needs of memory and disk, and its configuration", .details = plan_details,
 	  .options = plan_options, .run = run_plan },
-	{ .name = "recover", .local = true, .arguments = "FILE...", .min = 1, .max = -1, .kinds = { WORD_FILE }, .options = recover_options,
+	{ .name = "recover", .local = true, .arguments = "FILE...", .min = 1, .max = -1, .kinds = { WORD_FILE, WORD_FILE }, .options = recover_options,
 	  .help = "make whole files of torn ones: FILE.part to FILE, others to FILE.recovered.pcapng",
 	  .details = "Works on files of this machine; the daemon is not asked.", .run = run_recover },
+	{ .name = "completion", .local = true, .arguments = "SHELL", .min = 1, .max = 1, .kinds = { WORD_SHELL },
+	  .help = "print the completion for a shell: bash or zsh",
+	  .details = "To be sourced where it is not installed: . <(fancapctl completion bash)", .run = run_completion },
 	{ .name = "version", .help = "the versions of fancapctl and of the daemon that runs", .run = run_version },
 	{ .name = "stdio-bridge", .hidden = true, .help = "pass bytes between the control socket and standard input and output",
 	  .details = "What fancapctl --host runs on the other machine.", .run = run_stdio_bridge },
@@ -177,6 +183,11 @@ enum ctl_exit commands_run(const struct ctl *before, int argc, char **argv)
 	enum options_wish wish;
 	enum ctl_exit result;
 
+	/* Its words are a line that is still being typed: none of them is an option of ours. */
+	if (argc > 1 && !strcmp(argv[0], "__complete")) {
+		complete(ctl, argc - 1, argv + 1);
+		return CTL_OK;
+	}
 	if (!command)
 		return unknown_command(ctl, argv[0]);
 	result = options_parse_command(ctl, command, argc, argv, &arguments, &wish);

@@ -21,6 +21,11 @@ static const char *const exit_texts[CTL_EXITS] = {
 	[CTL_UNREACHABLE] = "the machine that --host names cannot be reached, or has no fancapctl",
 };
 
+const char *help_exit_text(enum ctl_exit status)
+{
+	return exit_texts[status];
+}
+
 static void print_row(FILE *out, const char *left, const char *right)
 {
 	if (strlen(left) >= LEFT)

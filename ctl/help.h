@@ -12,6 +12,9 @@ void help_all(FILE *out);
 /** What one command does and takes. */
 void help_command(FILE *out, const struct command *command);
 
+/** What an exit status means. */
+const char *help_exit_text(enum ctl_exit status);
+
 /** "fancapctl 0.1.0" and the features of this build. */
 void help_version(FILE *out);
 

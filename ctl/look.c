@@ -53,43 +53,12 @@ enum ctl_exit run_statistics(const struct ctl *ctl, const struct arguments *argu
 
 /* --- workers ---------------------------------------------------------------------------------------- */
 
-/* {workers: [{interface, worker, ...}]}: the workers of all interfaces in one array; statistics is taken over. */
-static enum ctl_exit print_workers_json(const struct ctl *ctl, json_t *statistics)
-{
-	json_t *interfaces = json_object_get(statistics, "interfaces"), *interface, *worker;
-	const char *missing = json_is_array(interfaces) ? NULL : "interfaces";
-	json_t *all = json_array();
-	size_t i, w;
-
-	json_array_foreach(interfaces, i, interface) {
-		json_t *workers = json_object_get(interface, "workers");
-
-		if (!json_is_array(workers))
-			missing = "workers";
-		json_array_foreach(workers, w, worker) {
-			json_t *row = json_pack("{s:O?}", "interface", json_object_get(interface, "interface"));
-
-			if (json_object_update(row, worker) < 0)
-				missing = "workers";
-			(void)json_array_append_new(all, row);
-		}
-	}
-	json_decref(statistics);
-	if (missing) {
-		json_decref(all);
-		return wrong_answer(ctl, missing);
-	}
-	return json_print(ctl, json_pack("{s:o}", "workers", all));
-}
-
 enum ctl_exit run_workers(const struct ctl *ctl, const struct arguments *arguments)
 {
-	json_t *statistics;
-	enum ctl_exit result = get_statistics(ctl, arguments, &statistics);
+	json_t *answer;
+	enum ctl_exit result = call_for(ctl, FANCAP_INTERFACE ".ListWorkers", arguments_word(arguments, 0), &answer);
 
-	if (result)
-		return result;
-	return ctl->json ? print_workers_json(ctl, statistics) : print_answer(ctl, statistics, report_workers);
+	return result ? result : print_answer(ctl, answer, report_workers);
 }
 
 /* --- interfaces ------------------------------------------------------------------------------------- */

@@ -369,6 +369,14 @@ int table_print(const struct table *table, FILE *out)
 	return 0;
 }
 
+int table_print_if_any(const struct table *table, FILE *out)
+{
+	if (table_is_empty(table))
+		return 0;
+	fputc('\n', out);
+	return table_print(table, out);
+}
+
 /* --- times ----------------------------------------------------------------------------------------- */
 
 void time_print(FILE *out, uint64_t time_ns)

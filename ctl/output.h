@@ -61,6 +61,9 @@ bool table_is_empty(const struct table *table);
 /** Print all rows under their titles. @return 0 or -ENOMEM, also if filling failed: then nothing was printed */
 int table_print(const struct table *table, FILE *out);
 
+/** The same after an empty line, if it has rows. */
+int table_print_if_any(const struct table *table, FILE *out);
+
 /**
  * Print text of unknown origin: what a terminal would obey (control characters, changes of writing direction) is
  * shown as \xNN or \uNNNN instead.

@@ -91,6 +91,14 @@ void cell_duration(struct table *table, struct reader *reader, json_t *object, c
 		table_duration(table, read_count(reader, object, key));
 }
 
+void cell_time(struct table *table, struct reader *reader, json_t *object, const char *key)
+{
+	if (json_is_null(json_object_get(object, key)))
+		table_text(table, "-");
+	else
+		table_time(table, read_count(reader, object, key));
+}
+
 void cell_yes_no(struct table *table, json_t *object, const char *key)
 {
 	json_t *value = json_object_get(object, key);

@@ -30,6 +30,7 @@ json_t *read_array(struct reader *reader, json_t *object, const char *key);
 void cell_count(struct table *table, struct reader *reader, json_t *object, const char *key);
 void cell_optional(struct table *table, struct reader *reader, json_t *object, const char *key);
 void cell_duration(struct table *table, struct reader *reader, json_t *object, const char *key);
+void cell_time(struct table *table, struct reader *reader, json_t *object, const char *key);
 void cell_yes_no(struct table *table, json_t *object, const char *key);
 void cell_ratio(struct table *table, json_t *object, const char *key);
 

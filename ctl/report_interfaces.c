@@ -144,52 +144,71 @@ int report_interfaces(json_t *answer, FILE *out, const char **ret_missing)
 /* --- workers ---------------------------------------------------------------------------------------- */
 
 static const struct column workers_columns[] = {
-	{ "INTERFACE", false }, { "WORKER", false }, { "STATE", false }, { "PID", true },
-	{ "CPU", true },	{ "WRITER", false }, { "DIRECT I/O", false }, { "BLOCKS", true },
-	{ "USED", true },	{ "USED %", true },  { "MOST %", true }, { "SEEN", true },
-	{ "DROPPED", true },	{ "DROP %", true },  { "RESTARTS", true },
+	{ "INTERFACE", false }, { "WORKER", false }, { "STATE", false },	 { "PID", true },    { "CPU", true },
+	{ "WRITER", false },	{ "DIRECT I/O", false }, { "BLOCKS", true }, { "USED", true },	 { "USED %", true },
+	{ "MOST %", true },	{ "LAST SEEN", true },	 { "RESTARTS", true },
 };
 
-static void workers_fill(struct table *table, struct reader *reader, json_t *interface)
+static const struct column open_files_columns[] = {
+	{ "INTERFACE", false }, { "WORKER", false }, { "FIRST PACKET", false }, { "PACKETS", true }, { "BYTES", true },
+	{ "OPEN FILE", false },
+};
+
+static void cell_worker(struct table *table, struct reader *reader, json_t *worker)
 {
-	const char *name = read_text(reader, interface, "interface");
-	json_t *workers = read_array(reader, interface, "workers"), *worker;
-	size_t w;
-
-	json_array_foreach(workers, w, worker) {
-		uint64_t blocks = read_count(reader, worker, "ring_blocks");
-		uint64_t used = read_count(reader, worker, "ring_blocks_used");
-
-		table_text(table, name);
-		table_format(table, "%llu", (unsigned long long)read_count(reader, worker, "worker"));
-		cell_state(table, reader, worker);
-		cell_optional(table, reader, worker, "pid");
-		cell_optional(table, reader, worker, "cpu");
-		table_text(table, read_text(reader, worker, "writer"));
-		cell_yes_no(table, worker, "direct_io");
-		table_count(table, blocks);
-		table_count(table, used);
-		table_percent(table, used, blocks);
-		table_percent(table, read_count(reader, worker, "ring_blocks_used_max"), blocks);
-		cells_seen(table, reader, worker);
-		cell_count(table, reader, worker, "worker_restarts");
-	}
+	table_text(table, read_text(reader, worker, "interface"));
+	table_format(table, "%llu", (unsigned long long)read_count(reader, worker, "worker"));
 }
 
-int report_workers(json_t *statistics, FILE *out, const char **ret_missing)
+static void workers_fill(struct table *table, struct reader *reader, json_t *worker)
+{
+	uint64_t blocks = read_count(reader, worker, "ring_blocks");
+	uint64_t used = read_count(reader, worker, "ring_blocks_used");
+
+	cell_worker(table, reader, worker);
+	cell_state(table, reader, worker);
+	cell_optional(table, reader, worker, "pid");
+	cell_optional(table, reader, worker, "cpu");
+	table_text(table, read_text(reader, worker, "writer"));
+	cell_yes_no(table, worker, "direct_io");
+	table_count(table, blocks);
+	table_count(table, used);
+	table_percent(table, used, blocks);
+	table_percent(table, read_count(reader, worker, "ring_blocks_used_max"), blocks);
+	cell_duration(table, reader, worker, "heartbeat_ns");
+	cell_count(table, reader, worker, "restarts");
+}
+
+static void open_files_fill(struct table *table, struct reader *reader, json_t *worker)
+{
+	if (!json_is_string(json_object_get(worker, "segment")))
+		return;
+	cell_worker(table, reader, worker);
+	cell_time(table, reader, worker, "segment_start_ns");
+	cell_count(table, reader, worker, "segment_packets");
+	table_bytes(table, read_count(reader, worker, "segment_bytes"));
+	table_text(table, read_text(reader, worker, "segment"));
+}
+
+int report_workers(json_t *answer, FILE *out, const char **ret_missing)
 {
 	struct table *table = table_new(workers_columns, ARRAY_SIZE(workers_columns));
+	struct table *files = table_new(open_files_columns, ARRAY_SIZE(open_files_columns));
 	struct reader reader = { NULL };
-	json_t *array = read_array(&reader, statistics, "interfaces"), *interface;
+	json_t *array = read_array(&reader, answer, "workers"), *worker;
 	size_t i;
 	int r;
 
-	json_array_foreach(array, i, interface) {
-		workers_fill(table, &reader, interface);
+	json_array_foreach(array, i, worker) {
+		workers_fill(table, &reader, worker);
+		open_files_fill(files, &reader, worker);
 	}
 	r = reader_result(&reader, ret_missing);
 	if (r == 0)
 		r = table_print(table, out);
+	if (r == 0)
+		r = table_print_if_any(files, out);
 	table_free(table);
+	table_free(files);
 	return r;
 }

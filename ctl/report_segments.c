@@ -11,15 +11,6 @@ static const struct column columns[] = {
 
 #define COLUMNS (sizeof(columns) / sizeof(*columns))
 
-/* A time, or a hyphen for null. */
-static void cell_time(struct table *table, struct reader *reader, json_t *object, const char *key)
-{
-	if (json_is_null(json_object_get(object, key)))
-		table_text(table, "-");
-	else
-		table_time(table, read_count(reader, object, key));
-}
-
 static void segment_fill(struct table *table, struct reader *reader, json_t *segment)
 {
 	cell_time(table, reader, segment, "start_ns");

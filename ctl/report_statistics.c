@@ -159,14 +159,6 @@ static void statistics_fill(const struct statistics_tables *tables, struct reade
 	writes_fill(tables->writes, reader, "total", "", total);
 }
 
-static int table_print_if_any(struct table *table, FILE *out)
-{
-	if (table_is_empty(table))
-		return 0;
-	fputc('\n', out);
-	return table_print(table, out);
-}
-
 static int statistics_print(const struct statistics_tables *tables, uint64_t time_ns, uint64_t started_ns, FILE *out)
 {
 	int r;

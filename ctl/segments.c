@@ -20,15 +20,15 @@
 #define ATTEMPTS 3
 
 const struct option_row segments_options[] = {
-	{ "from", 0, "TIME", "that may have packets of this time or later", WORD_ANY },
-	{ "to", 0, "TIME", "that may have packets from before this time", WORD_ANY },
+	{ "from", 0, "TIME", "that may have packets of this time or later", WORD_TIME },
+	{ "to", 0, "TIME", "that may have packets from before this time", WORD_TIME },
 	{ "limit", 'n', "N", "so many at most, the oldest ones", WORD_ANY },
 	{ NULL },
 };
 
 const struct option_row hold_options[] = {
-	{ "from", 0, "TIME", "all files that may have packets of this time or later", WORD_ANY },
-	{ "to", 0, "TIME", "all files that may have packets from before this time", WORD_ANY },
+	{ "from", 0, "TIME", "all files that may have packets of this time or later", WORD_TIME },
+	{ "to", 0, "TIME", "all files that may have packets from before this time", WORD_TIME },
 	{ NULL },
 };
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,11 +18,21 @@
 
 #define GID_NONE ((gid_t)-1)
 
+static gid_t readers_of(const struct access *access)
+{
+	return access->readers != GID_NONE ? access->readers : getegid();
+}
+
 void access_look_up(struct access *access)
 {
 	const struct group *group = access->group ? getgrnam(access->group) : NULL;
 
 	access->gid = group ? group->gr_gid : GID_NONE;
+	group = getgrgid(readers_of(access));
+	if (group)
+		snprintf(access->readers_name, sizeof(access->readers_name), "%s", group->gr_name);
+	else
+		snprintf(access->readers_name, sizeof(access->readers_name), "%ld", (long)readers_of(access));
 }
 
 /* The peer's supplementary groups; the caller frees them. @return how many, 0 also if they cannot be had */
@@ -50,9 +61,15 @@ static bool peer_is_member(int fd, gid_t gid)
 	return i < n;
 }
 
+static bool is_of(const struct ucred *peer, int fd, gid_t gid)
+{
+	return gid != GID_NONE && (peer->gid == gid || peer_is_member(fd, gid));
+}
+
 struct access_caller access_caller_of(const struct access *access, int fd)
 {
-	struct access_caller caller = { .uid = (uid_t)-1, .level = ACCESS_READ };
+	struct access_caller caller = { .uid = (uid_t)-1, .level = ACCESS_NONE,
+					.readers = access->readers_name };
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
@@ -61,8 +78,9 @@ struct access_caller access_caller_of(const struct access *access, int fd)
 	caller.uid = peer.uid;
 	caller.pid = peer.pid;
 	/* A process of our own user could do worse to us than call a method. */
-	if (peer.uid == 0 || peer.uid == geteuid() ||
-	    (access->gid != GID_NONE && (peer.gid == access->gid || peer_is_member(fd, access->gid))))
+	if (peer.uid == 0 || peer.uid == geteuid() || is_of(&peer, fd, access->gid))
 		caller.level = ACCESS_ACT;
+	else if (is_of(&peer, fd, readers_of(access)))
+		caller.level = ACCESS_READ;
 	return caller;
 }

@@ -14,6 +14,8 @@
 
 /* Rings are memory: a device that comes and goes waits until older ones are drained. */
 #define SETS_MAX 2
+/* Of what is in the rings of an interface that is not configured, all is recorded. */
+#define LEFT_SNAPLEN 262144u
 
 static void fill_settings(const struct config *config, const struct config_interface *interface,
 			  struct recorder_settings *ret)
@@ -71,7 +73,7 @@ static int open_folders(const struct config *config, struct capture *capture, st
 	return r;
 }
 
-static int check_cpus(const struct config_interface *interface, struct fancap_error *err)
+int capture_check(const struct config_interface *interface, struct fancap_error *err)
 {
 	cpu_set_t usable;
 
@@ -121,42 +123,69 @@ static void drain(struct capture *capture, struct ring_set *set)
 	add_set(capture, set);
 }
 
+/* @return all sets of the interface in the store, NULL: none */
+static int take_all(struct store *store, const char *name, struct ring_set **ret)
+{
+	struct ring_set *set;
+	int r;
+
+	*ret = NULL;
+	while ((r = ring_set_take(store, name, &set)) == 1) {
+		set->next = *ret;
+		*ret = set;
+	}
+	ring_set_settle(*ret);
+	return r;
+}
+
+static void let_go(struct ring_set *set)
+{
+	ring_set_unstore(set);
+	ring_set_free(set);
+}
+
+/* Packets come to it until another one has taken over. */
+static void go_on(struct capture *capture, struct ring_set *set, const struct fancap_link *link)
+{
+	set->link = *link;
+	ring_set_configure(set, capture->config, &capture->settings);
+	ring_set_stamp_as_configured(set);
+	ring_set_mark(set);
+	add_set(capture, set);
+}
+
 /*
- * What an earlier fancapd left: go on with the set that fits, and drain the others.
- *
- * @return 1 there is one that fits, 0 there is none, -errno
+ * What an earlier fancapd left. If its device is there still, and no other set has taken over from it, go on with it, though
+ * another one may have to take over. The others are to be drained.
  */
-static int take_over(struct capture *capture, struct store *store)
+static void sort_taken(struct capture *capture, struct ring_set *sets)
 {
 	const struct log_context about = {capture->name, -1};
-	struct ring_set *set, *fitting = NULL;
+	struct ring_set *set, *latest = NULL;
 	struct fancap_link link;
-	int r, known = fancap_link_query(capture->name, &link, NULL);
+	int known = fancap_link_query(capture->name, &link, NULL);
 
-	while ((r = ring_set_take(store, capture->name, &set)) == 1) {
-		const char *why = known < 0 ? "there is no such interface now"
-					    : ring_set_misfit(set, capture->config, &link);
-
-		if (why == NULL && fitting == NULL) {
-			fitting = set;
+	while ((set = sets) != NULL) {
+		sets = set->next;
+		if (set->abandoned) {
+			let_go(set);
 			continue;
 		}
-		log_printf(LOG_WARNING, NULL, &about,
-			   "rings of an earlier fancapd cannot be gone on with: %s; recording what is left in them",
-			   why != NULL ? why : "there are others");
+		if (!capture->removed && known == 0 && latest == NULL && !ring_set_has_end(set) &&
+		    set->link.ifindex == link.ifindex && set->link.linktype == link.linktype && ring_set_is_bound(set)) {
+			latest = set;
+			continue;
+		}
 		set->settings = capture->settings;
+		log_printf(LOG_NOTICE, NULL, &about, "rings of an earlier fancapd are not gone on with: %s",
+			   capture->removed	      ? "the interface is not in the configuration"
+			   : ring_set_has_end(set)    ? "others had taken over"
+			   : known < 0		      ? "there is no such interface now"
+						      : "the interface is another one now");
 		drain(capture, set);
 	}
-	if (r < 0) {
-		ring_set_free(fitting);
-		return r;
-	}
-	if (fitting == NULL)
-		return 0;
-	fitting->link = link;
-	ring_set_configure(fitting, capture->config, &capture->settings);
-	add_set(capture, fitting);
-	return 1;
+	if (latest != NULL)
+		go_on(capture, latest, &link);
 }
 
 static int open_set(struct capture *capture, struct fancap_error *err)
@@ -170,15 +199,56 @@ static int open_set(struct capture *capture, struct fancap_error *err)
 	return 0;
 }
 
+/* @return why another set has to take over from the one that was taken, NULL: it fits */
+static const char *misfit(const struct capture *capture)
+{
+	const struct ring_set *set = capture_device(capture);
+
+	return set != NULL ? ring_set_misfit(set, capture->config, &set->link) : NULL;
+}
+
 static int open_first(struct capture *capture, struct store *store, struct fancap_error *err)
 {
+	struct ring_set *sets;
+	const char *why;
 	int r;
 
 	capture_rename(capture, capture->name);
-	r = take_over(capture, store);
-	if (r < 0)
+	r = take_all(store, capture->name, &sets);
+	sort_taken(capture, sets);
+	if (r < 0) {
 		fancap_error_set(err, "%s: %s", capture->name, strerror(-r));
-	return r == 0 ? open_set(capture, err) : r < 0 ? r : 0;
+		return r;
+	}
+	why = misfit(capture);
+	if (capture_device(capture) != NULL && why == NULL)
+		return 0;
+	r = open_set(capture, err);
+	if (r == 0 && why != NULL) {
+		log_printf(LOG_NOTICE, NULL, &(struct log_context){capture->name, -1},
+			   "rings of an earlier fancapd are not gone on with: %s; new ones will take over", why);
+		capture->sets->coming = true;
+	}
+	return r;
+}
+
+int capture_regroup(struct capture *capture, const struct config *config, const struct config_interface *interface,
+		    struct ring_set **ret, struct fancap_error *err)
+{
+	struct recorder_settings settings = capture->settings; /* for the device's name */
+	int r;
+
+	if (capture->n_sets > SETS_MAX) { /* one more than for a device: nobody waits for long */
+		fancap_error_set(err, "%s: earlier rings are still being drained", capture->name);
+		return -EBUSY;
+	}
+	fill_settings(config, interface, &settings);
+	r = ring_set_open(interface, &settings, ret, err);
+	if (r < 0)
+		return r;
+	(*ret)->coming = true;
+	add_set(capture, *ret);
+	return 0;
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
@@ -201,7 +271,7 @@ static int open_in(const struct config *config, struct capture *capture, struct 
 	int r;
 
 	fill_settings(config, interface, &capture->settings);
-	r = check_cpus(interface, err);
+	r = capture_check(interface, err);
 	if (r == 0)
 		r = open_folders(config, capture, err);
 	if (r == 0)
@@ -212,7 +282,7 @@ static int open_in(const struct config *config, struct capture *capture, struct 
 	}
 	if (r < 0)
 		return r;
-	device = capture->sets;
+	device = capture_current(capture);
 	capture->up = device->link.up;
 	if (!capture->up)
 		log_printf(LOG_WARNING, MESSAGE_LINK_DOWN, &about,
@@ -238,6 +308,44 @@ int capture_open(const struct config *config, const struct config_interface *int
 	else
 		append(captures, capture);
 	return r;
+}
+
+int capture_open_left(const struct config *config, struct store *store, struct captures *captures, struct fancap_error *err)
+{
+	for (size_t i = 0; i < store->n; i++) {
+		struct config_interface interface = {.workers = 1, .fanout.program = ""};
+		const char *name = ledger_ring(store->rings[i].ledger)->interface;
+		struct capture *capture;
+		struct ring_set *sets;
+		int r;
+
+		if (store->rings[i].ring_fd < 0 || captures_find(captures, name) != NULL)
+			continue;
+		capture = calloc(1, sizeof(*capture));
+		if (capture == NULL) {
+			fancap_error_set(err, "%s: out of memory", name);
+			return -ENOMEM;
+		}
+		snprintf(capture->name, sizeof(capture->name), "%s", name);
+		interface.name = capture->name;
+		interface.snaplen = LEFT_SNAPLEN;
+		capture->config = &interface;
+		fill_settings(config, &interface, &capture->settings);
+		capture_rename(capture, capture->name);
+		capture_remove(capture);
+		r = open_folders(config, capture, err);
+		if (r == 0)
+			r = take_all(store, capture->name, &sets);
+		if (r == 0)
+			sort_taken(capture, sets);
+		if (r < 0 || capture->sets == NULL)
+			capture_close(capture);
+		else
+			append(captures, capture);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 void capture_close(struct capture *capture)
@@ -266,6 +374,19 @@ void captures_close(struct captures *captures)
 		capture_close(capture);
 	}
 	captures->n = 0;
+}
+
+void captures_forget(struct captures *captures, struct capture *capture)
+{
+	struct capture **at = &captures->first;
+
+	while (*at != capture)
+		at = &(*at)->next;
+	*at = capture->next;
+	captures->n--;
+	for (unsigned i = 0; i < capture->n_past; i++)
+		statistics_counters_add(&captures->removed, &capture->past[i]);
+	capture_close(capture);
 }
 
 struct capture *captures_find(const struct captures *captures, const char *name)
@@ -316,16 +437,25 @@ uint64_t captures_progress(const struct captures *captures)
 
 /* --- devices that come and go ---------------------------------------------------------------------------------- */
 
+struct ring_set *capture_current(const struct capture *capture)
+{
+	struct ring_set *set = capture->sets;
+
+	while (set != NULL && set->coming)
+		set = set->next;
+	return set;
+}
+
 struct ring_set *capture_device(const struct capture *capture)
 {
-	struct ring_set *latest = capture->sets;
+	struct ring_set *latest = capture_current(capture);
 
 	return latest != NULL && !latest->gone && ring_set_is_bound(latest) ? latest : NULL;
 }
 
 bool capture_is_lost(const struct capture *capture)
 {
-	const struct ring_set *latest = capture->sets;
+	const struct ring_set *latest = capture_current(capture);
 
 	return latest != NULL && !latest->gone && !ring_set_is_bound(latest);
 }
@@ -402,7 +532,7 @@ int capture_attach(struct capture *capture, struct fancap_error *err)
 
 void capture_detach(struct capture *capture)
 {
-	capture->sets->gone = true;
+	capture_current(capture)->gone = true;
 	capture->up = false;
 	capture->has_nic = false;
 }
@@ -411,6 +541,18 @@ void capture_store(const struct capture *capture)
 {
 	for (struct ring_set *set = capture->sets; set != NULL; set = set->next)
 		ring_set_store(set);
+}
+
+void capture_remove(struct capture *capture)
+{
+	capture->last = *capture->config;
+	capture->last.name = capture->name;
+	capture->last.filter = NULL;
+	capture->last.fanout.program = "";
+	capture->last.cpus = NULL;
+	capture->last.n_cpus = 0;
+	capture->config = &capture->last;
+	capture->removed = true;
 }
 
 /* --- filters ----------------------------------------------------------------------------------------------------- */
@@ -514,7 +656,7 @@ unsigned capture_workers(const struct capture *capture)
 	unsigned most = capture->config->workers;
 
 	for (const struct ring_set *set = capture->sets; set != NULL; set = set->next)
-		most = set->n > most ? set->n : most;
+		most = !set->coming && set->n > most ? set->n : most;
 	return most;
 }
 
@@ -563,7 +705,7 @@ void capture_count(const struct capture *capture, unsigned worker, struct statis
 	if (worker < capture->n_past)
 		ret->counters = capture->past[worker];
 	for (struct ring_set *set = capture->sets; set != NULL; set = set->next) {
-		if (worker >= set->n)
+		if (worker >= set->n || set->coming)
 			continue;
 		count_set(set, worker, &ret->counters);
 		ring_set_show(set, worker, ret);
@@ -593,7 +735,9 @@ void capture_retire(struct capture *capture, struct ring_set *set)
 	if (past_grow(capture, set->n) < 0)
 		log_printf(LOG_ERR, NULL, &(struct log_context){capture->name, -1},
 			   "out of memory: what was counted of a set of rings is lost");
-	for (unsigned i = 0; i < set->n && i < capture->n_past; i++)
+	/* Nobody works on it: what is counted is final. */
+	ring_set_uncut(set);
+	for (unsigned i = 0; !set->abandoned && i < set->n && i < capture->n_past; i++)
 		count_set(set, i, &capture->past[i]);
 	children_close(set);
 	ring_set_unstore(set);

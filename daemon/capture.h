@@ -19,6 +19,8 @@ struct capture {
 	struct capture *next; ///< as configured, see struct captures
 	char name[LINK_NAME_MAX]; ///< as configured
 	const struct config_interface *config;
+	bool removed; ///< from the configuration: to be drained, and forgotten
+	struct config_interface last; ///< what config points to then
 	char device[LINK_NAME_MAX]; ///< the device's name now: the configured one, unless it was renamed
 	bool up;		    ///< the latest device: packets can arrive
 	bool paused;		    ///< its gate stays closed, whatever device comes
@@ -38,6 +40,7 @@ struct capture {
 struct captures {
 	struct capture *first;
 	size_t n;
+	struct statistics_counters removed; ///< of interfaces that are no more
 };
 
 /** @return the interface of this name, or NULL */
@@ -49,13 +52,16 @@ struct child *captures_next_child(const struct captures *captures, const struct 
 /** How far the workers have come in their rings, in no unit: they get on as long as this changes. */
 uint64_t captures_progress(const struct captures *captures);
 
+/** Have one that was removed and has no sets any more counted in total only, and close it. */
+void captures_forget(struct captures *captures, struct capture *capture);
+
 /** Close all. */
 void captures_close(struct captures *captures);
 
 /**
  * Make everything that capturing an interface takes, with the gate closed: no packet is seen yet. Or, if the store has
- * rings of this interface that are as they would be made now, go on with those: their gate is open, and they go on filling.
- * Other rings of it in the store are to be drained. If there is no such device, and the configuration says to wait for it:
+ * rings of this interface, go on with those: their gate is open, and they go on filling. If they are not as they would be made
+ * now, there is a new set as well, `coming`. Other rings of it in the store are to be drained. If there is no such device, and the configuration says to wait for it:
  * all but what takes the device.
  *
  * @param config borrowed, until capture_close() or capture_apply()
@@ -65,6 +71,31 @@ void captures_close(struct captures *captures);
  */
 int capture_open(const struct config *config, const struct config_interface *interface, struct store *store,
 		 struct captures *captures, struct fancap_error *err);
+
+/**
+ * Rings in the store whose interface is not configured any more are to be drained.
+ *
+ * @param captures those that are configured; the others are added, as `removed`
+ * @return 0 or -errno
+ */
+int capture_open_left(const struct config *config, struct store *store, struct captures *captures, struct fancap_error *err);
+
+/** Whether an interface could be captured as configured, as far as that is known without its device. @return 0 or -errno */
+int capture_check(const struct config_interface *interface, struct fancap_error *err);
+
+/**
+ * Make a set for another configuration, with the gate closed, beside the one that there is: `coming`.
+ *
+ * @return 0, -EBUSY an older set is being drained yet, -errno
+ */
+int capture_regroup(struct capture *capture, const struct config *config, const struct config_interface *interface,
+		    struct ring_set **ret, struct fancap_error *err);
+
+/** It is not in the configuration any more, which is about to go: no set is made for it from now on. */
+void capture_remove(struct capture *capture);
+
+/** The set that packets come to, or came to last; NULL: none. */
+struct ring_set *capture_current(const struct capture *capture);
 
 /** The set on the device that is there; NULL: it is missing. A device that was deleted unheard of counts as missing. */
 struct ring_set *capture_device(const struct capture *capture);

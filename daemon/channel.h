@@ -18,7 +18,7 @@ enum channel_type {
 	CHANNEL_STOP,	   ///< the gate is closed: record what is left, finish the files, leave
 	CHANNEL_CONFIGURE, ///< new settings
 	CHANNEL_ROTATE,	   ///< finish the file; the next packet begins another
-	/* supervisor -> keeper */
+	/* supervisor -> keeper; STOP, too: leave for a replacement, which knows other ledgers */
 	CHANNEL_KEEP, ///< new settings
 	/* worker or keeper -> supervisor */
 	CHANNEL_HELLO,	///< set up, recording

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,8 +151,27 @@ void child_stop(struct child *child, uint64_t packets)
 	process_send(&child->process, &(struct channel_message){.type = CHANNEL_STOP, .stop_packets = packets});
 }
 
+/* A worker that runs where it is not to be any more goes on elsewhere; wherever we may, if it is not to be pinned. */
+static void pin(const struct child *child)
+{
+	const int cpu = child->set->rings[child->worker].cpu;
+	cpu_set_t cpus;
+	int r = 0;
+
+	if (child->process.pid == 0)
+		return;
+	CPU_ZERO(&cpus);
+	if (cpu >= 0)
+		CPU_SET((size_t)cpu, &cpus);
+	else
+		r = sched_getaffinity(0, sizeof(cpus), &cpus);
+	if (r < 0 || sched_setaffinity(child->process.pid, sizeof(cpus), &cpus) < 0)
+		log_printf(LOG_ERR, NULL, &child->process.about, "cannot be moved to another CPU: %s", strerror(errno));
+}
+
 void child_configure(struct child *child)
 {
+	pin(child);
 	process_send(&child->process, &(struct channel_message){.type = CHANNEL_CONFIGURE,
 								.settings = child->set->settings});
 }
@@ -208,6 +228,24 @@ void children_start(struct ring_set *set)
 			process_restart_later(process);
 		}
 	}
+}
+
+bool children_are_ready(const struct ring_set *set)
+{
+	for (unsigned i = 0; set->children != NULL && i < set->n; i++) {
+		if (!set->children[i].process.ready)
+			return false;
+	}
+	return true;
+}
+
+void children_dismiss(struct ring_set *set)
+{
+	for (unsigned i = 0; set->children != NULL && i < set->n; i++) {
+		if (set->children[i].process.pid == 0)
+			process_give_up(&set->children[i].process);
+	}
+	children_drain(set);
 }
 
 void child_drain(struct child *child)

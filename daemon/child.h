@@ -47,6 +47,12 @@ void children_start(struct ring_set *set);
 /** Have the rings drained as far as the kernel has filled them, and leave. One that is not ready yet is ordered later. */
 void children_drain(struct ring_set *set);
 
+/** Whether all have said that they record. */
+bool children_are_ready(const struct ring_set *set);
+
+/** There is nothing in the rings that anybody wants: have them leave, and not be replaced. */
+void children_dismiss(struct ring_set *set);
+
 /** Have one record what the kernel says is in its ring, and leave. */
 void child_drain(struct child *child);
 

@@ -116,6 +116,7 @@ int control_open(struct event_base *base, const struct control_options *options,
 	control->clients.base = base;
 	control->clients.source = options->source;
 	control->clients.access.group = options->admin_group;
+	control->clients.access.readers = options->group;
 	control_look_up_groups(control);
 	control->clients.limits = options->limits ? *options->limits : control_limits_default;
 

@@ -39,6 +39,8 @@ struct control_status {
 		uint64_t keeper_restarts;
 		const char *const *directories; ///< as many as status has
 		const struct storage_status *status;
+		double written_bytes_per_s; ///< over the last minutes; negative: not known yet
+		int64_t retain_seconds;	    ///< at that rate; negative: not known
 	} storage;
 };
 
@@ -79,6 +81,7 @@ struct control_configuration {
 struct control_outcome {
 	bool in_time;	  ///< whether all workers did it before its time was up
 	unsigned workers; ///< how many did it; if not in time, how many did not
+	const struct reload_report *reload; ///< of a reload, how it went; borrowed for the call
 	pid_t pid;	  ///< of a worker's replacement
 	const struct segments_answer *segments; ///< borrowed for the call
 };
@@ -103,8 +106,13 @@ struct control_source {
 	struct events *events; ///< what happened
 	/** @return 0 or -ENOMEM */
 	int (*configuration)(void *arg, struct control_configuration *ret);
-	/** Read the configuration again and go over to it. */
-	void (*reload)(void *arg, struct reload_report *ret_report);
+	/**
+	 * Read the configuration again and go over to it.
+	 *
+	 * @param job as for rotate()
+	 * @return whether it is over, and ret_report set; if not, the job's over() will be called
+	 */
+	bool (*reload)(void *arg, struct control_job *job, struct reload_report *ret_report);
 	/**
 	 * Let the workers of an interface (NULL: of all) finish their files.
 	 *
@@ -174,7 +182,7 @@ struct control_options {
 	const char *path;     ///< of the socket to make; not used if listen_fd >= 0
 	int listen_fd;	      ///< -1, or a listening Unix socket to use instead (socket activation): taken over
 	uid_t owner;	      ///< who the socket (and its directory, if made) is given to; (uid_t)-1: it stays ours
-	gid_t group;	      ///< the same; (gid_t)-1: leave it
+	gid_t group;	      ///< the same, and who may read; (gid_t)-1: leave it, ours
 	const char *admin_group; ///< whose members may act, as root and we may; borrowed for good; NULL: nobody else
 	const struct control_limits *limits; ///< copied; NULL: control_limits_default
 	struct control_source source;	     ///< copied

@@ -181,13 +181,15 @@ static int answer_fault(struct control_client *client, const char *reason)
 }
 
 /* Once a connection: a caller who keeps trying must not fill the journal. */
-static void log_denied(struct control_client *client, const struct access_caller *caller, const char *method)
+static void log_denied(struct control_client *client, const struct access_caller *caller,
+		       const struct method_reply *reply)
 {
 	if (client->denied)
 		return;
 	client->denied = true;
-	log_printf(LOG_WARNING, MESSAGE_CALL_DENIED, NULL, "%s refused to user %ld, process %ld: not in group %s", method,
-		   (long)caller->uid, (long)caller->pid, ACCESS_ADMIN_GROUP);
+	log_printf(LOG_WARNING, MESSAGE_CALL_DENIED, NULL, "%.200s refused to user %ld, process %ld: not in group %s",
+		   json_string_value(json_object_get(reply->parameters, "method")), (long)caller->uid,
+		   (long)caller->pid, json_string_value(json_object_get(reply->parameters, "needs")));
 }
 
 /* @return 0 or -ENOMEM */
@@ -217,8 +219,8 @@ static int answer_call(struct control_client *client, const struct varlink_call 
 		event_add(client->closed, NULL);
 		return 0;
 	}
-	if (reply.error && !strcmp(reply.error, FANCAP_ERROR_PERMISSION_DENIED))
-		log_denied(client, &caller, call->method);
+	if (reply.error && reply.parameters && !strcmp(reply.error, FANCAP_ERROR_PERMISSION_DENIED))
+		log_denied(client, &caller, &reply);
 	if (!call->oneway)
 		r = answer_add(client, &reply);
 	json_decref(reply.parameters);
@@ -472,16 +474,17 @@ int control_client_new(struct control_clients *clients, int fd)
 		client->next->previous = client;
 	clients->first = client;
 	clients->n_clients++;
-	/* What it has to say may be there already: then nobody takes its place before it was answered. */
-	on_readable(fd, EV_READ, client);
+	client_wait(client, true);
 	return 0;
 }
 
-/* Nothing is under way for it: no call, no answer. */
+/* Nothing is under way for it: no call, be it one that is yet to be received, and no answer. */
 static bool client_is_idle(const struct control_client *client)
 {
+	char byte;
+
 	return !client->waiting && !client->closing && event_pending(client->idle, EV_TIMEOUT, NULL) &&
-	       !evbuffer_get_length(client->output);
+	       !evbuffer_get_length(client->output) && recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
 /* Whose place is given away before the other's: of one who has never called, then of who has said nothing for longest. */

@@ -253,6 +253,8 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 	while ((r = channel_receive(fd, &message)) == 1) {
 		if (message.type == CHANNEL_KEEP)
 			configure(k, &message.keeper);
+		else if (message.type == CHANNEL_STOP)
+			event_base_loopbreak(k->base); /* what is not finished lies in the folders */
 		else if (message.type == CHANNEL_SEGMENTS)
 			keeper_segments_asked(k, &message.segments);
 	}

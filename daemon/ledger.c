@@ -17,7 +17,6 @@
 #define LEDGER_VERSION 2u
 
 #define CACHE_LINE 64
-#define PAGE 4096u
 
 /* The least that a packet takes in a block: slot header, address, an Ethernet header. */
 #define SLOT_MIN_BYTES 96u
@@ -55,13 +54,18 @@ struct ledger {
 	/* the supervisor: when a worker died */
 	_Atomic uint64_t crash_position;
 	_Atomic uint64_t crash_count;
+	/* the supervisor: when one set of rings takes over from another */
+	_Alignas(CACHE_LINE) _Atomic uint64_t begin_ns;
+	_Atomic uint64_t end_ns;
+	_Atomic uint64_t floor;
+	_Atomic uint64_t mark;
 	/* the worker: once per segment */
 	_Alignas(CACHE_LINE) _Atomic struct ledger_writer writer;
 	_Atomic uint64_t failing; /* a bit for each folder */
 	char segment_path[LEDGER_PATH_MAX];
 	/* the worker: per block rewritten in place */
 	_Alignas(CACHE_LINE) struct ledger_block blocks[LEDGER_BLOCKS_MAX];
-	_Alignas(PAGE) uint8_t heads[LEDGER_BLOCKS_MAX][FANCAP_INPLACE_HEAD_BYTES];
+	_Alignas(FANCAP_INPLACE_ALIGN) uint8_t heads[LEDGER_BLOCKS_MAX][FANCAP_INPLACE_HEAD_BYTES];
 	_Alignas(CACHE_LINE) struct fancap_inplace_row rows[];
 };
 
@@ -77,13 +81,19 @@ static uint64_t bytes_for(const struct ledger_ring *ring)
 	return sizeof(struct ledger) + (uint64_t)rows_for(ring) * sizeof(struct fancap_inplace_row);
 }
 
+/* The kernel's: 4, 16 or 64 KiB. */
+static size_t page_bytes(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 /*
  * The page before a ledger is the process's own. It says how large the mapping is, page and all: what stands in a ledger a
  * worker that has gone wrong may have written.
  */
 static uint64_t *own_page(struct ledger *ledger)
 {
-	return (uint64_t *)(void *)((uint8_t *)ledger - PAGE);
+	return (uint64_t *)(void *)((uint8_t *)ledger - page_bytes());
 }
 
 static void unmap(struct ledger *ledger)
@@ -95,17 +105,18 @@ static void unmap(struct ledger *ledger)
 
 static int map(int fd, uint64_t bytes, struct ledger **ret)
 {
-	uint64_t *own = mmap(NULL, bytes + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t page = page_bytes();
+	uint64_t *own = mmap(NULL, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct ledger *ledger;
 
 	if (own == MAP_FAILED)
 		return -errno;
-	*own = bytes + PAGE;
-	ledger = mmap((uint8_t *)own + PAGE, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	*own = bytes + page;
+	ledger = mmap((uint8_t *)own + page, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	if (ledger == MAP_FAILED) {
 		int r = -errno;
 
-		munmap(own, bytes + PAGE);
+		munmap(own, bytes + page);
 		return r;
 	}
 	/* The heads hold packets. */
@@ -123,6 +134,8 @@ static void fill(struct ledger *ledger, const struct ledger_ring *ring)
 	ledger->ring = *ring;
 	atomic_store_explicit(&ledger->attempt, LEDGER_NO_BLOCK, memory_order_relaxed);
 	atomic_store_explicit(&ledger->crash_position, LEDGER_NO_BLOCK, memory_order_relaxed);
+	ledger_set_end(ledger, UINT64_MAX);
+	ledger_set_mark(ledger, UINT64_MAX);
 	ledger_set_writer(ledger, (struct ledger_writer){.folder = LEDGER_NO_FOLDER});
 }
 
@@ -279,6 +292,49 @@ uint64_t ledger_kernel_drops(const struct ledger *ledger)
 uint64_t ledger_kernel_reads(const struct ledger *ledger)
 {
 	return atomic_load_explicit(&ledger->kernel_reads, memory_order_acquire);
+}
+
+void ledger_set_begin(struct ledger *ledger, uint64_t begin_ns)
+{
+	atomic_store_explicit(&ledger->begin_ns, begin_ns, memory_order_release);
+}
+
+void ledger_set_end(struct ledger *ledger, uint64_t end_ns)
+{
+	atomic_store_explicit(&ledger->end_ns, end_ns, memory_order_release);
+}
+
+struct ledger_cut ledger_cut(const struct ledger *ledger)
+{
+	return (struct ledger_cut){
+		.begin_ns = atomic_load_explicit(&ledger->begin_ns, memory_order_acquire),
+		.end_ns = atomic_load_explicit(&ledger->end_ns, memory_order_acquire),
+	};
+}
+
+bool ledger_cut_is_set(const struct ledger_cut *cut)
+{
+	return cut->begin_ns != 0 || cut->end_ns != UINT64_MAX;
+}
+
+void ledger_set_floor(struct ledger *ledger, uint64_t packets)
+{
+	atomic_store_explicit(&ledger->floor, packets, memory_order_relaxed);
+}
+
+uint64_t ledger_floor(const struct ledger *ledger)
+{
+	return atomic_load_explicit(&ledger->floor, memory_order_relaxed);
+}
+
+void ledger_set_mark(struct ledger *ledger, uint64_t packets)
+{
+	atomic_store_explicit(&ledger->mark, packets, memory_order_relaxed);
+}
+
+uint64_t ledger_mark(const struct ledger *ledger)
+{
+	return atomic_load_explicit(&ledger->mark, memory_order_relaxed);
 }
 
 void ledger_set_attempt(struct ledger *ledger, uint64_t position)

@@ -45,6 +45,7 @@ struct ledger_commit {
 	uint64_t write_ns;	///< time they took, in all
 	uint64_t write_max_ns;	///< the longest
 	uint64_t discarded[DISCARD_REASONS];
+	uint64_t packets_skipped; ///< another set of rings has them (see struct ledger_cut)
 	uint64_t drops_told; ///< kernel drops that an epb_dropcount accounts for
 	uint64_t segment_state; ///< enum segment_state
 	uint64_t segment_bytes;
@@ -60,6 +61,16 @@ struct ledger_commit {
 	uint64_t base_discarded;
 	uint64_t base_drops;
 };
+
+/**
+ * Which packets are this ring's to record, by their time stamps: from begin_ns on, and before end_ns. Where one set of rings
+ * takes over from another both see everything for a while, and one instant tells whose a packet is.
+ */
+struct ledger_cut {
+	uint64_t begin_ns; ///< 0: from the first; LEDGER_CUT_UNDECIDED: none yet
+	uint64_t end_ns;   ///< UINT64_MAX: to the last
+};
+#define LEDGER_CUT_UNDECIDED UINT64_MAX
 
 #define LEDGER_PATH_MAX 4096
 #define LEDGER_NO_BLOCK UINT64_MAX
@@ -139,6 +150,25 @@ void ledger_kernel(const struct ledger *ledger, struct fancap_stats *ret);
 uint64_t ledger_kernel_drops(const struct ledger *ledger);
 /** How often ledger_set_kernel() was called. */
 uint64_t ledger_kernel_reads(const struct ledger *ledger);
+
+/** Supervisor: the cut, each end by itself. To be set before any packet is stamped that it makes a difference to. */
+void ledger_set_begin(struct ledger *ledger, uint64_t begin_ns);
+void ledger_set_end(struct ledger *ledger, uint64_t end_ns);
+/** Anybody. */
+struct ledger_cut ledger_cut(const struct ledger *ledger);
+/** Whether there is one: some packets may not be this ring's. */
+bool ledger_cut_is_set(const struct ledger_cut *cut);
+
+/**
+ * Supervisor: what it has to know of the ring as long as a cut is set.
+ *
+ * floor: packets that are this ring's for certain; the others are counted when they have been recorded, so that counters
+ * only grow. mark: with so many packets dealt with, those before begin_ns are over. UINT64_MAX: not known yet.
+ */
+void ledger_set_floor(struct ledger *ledger, uint64_t packets);
+uint64_t ledger_floor(const struct ledger *ledger);
+void ledger_set_mark(struct ledger *ledger, uint64_t packets);
+uint64_t ledger_mark(const struct ledger *ledger);
 
 /** Worker: the block it is about to look into, LEDGER_NO_BLOCK when it is not in any. */
 void ledger_set_attempt(struct ledger *ledger, uint64_t position);

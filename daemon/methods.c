@@ -161,7 +161,7 @@ static const struct method methods[] = {
 	{ "io.fancap.Hold", ACCESS_ACT, NULL, methods_hold, { { "paths", JSON_ARRAY, true } } },
 	{ "io.fancap.Release", ACCESS_ACT, NULL, methods_release, { { "paths", JSON_ARRAY, true } } },
 	{ "io.fancap.Events", ACCESS_READ, NULL, methods_events, { { "backlog", JSON_INTEGER, false } } },
-	{ "io.fancap.Reload", ACCESS_ACT, methods_reload, NULL, { { 0 } } },
+	{ "io.fancap.Reload", ACCESS_ACT, NULL, methods_reload, { { 0 } } },
 	{ "io.fancap.Rotate", ACCESS_ACT, NULL, methods_rotate, { { "interface", JSON_STRING, false } } },
 	{ "io.fancap.SetFilter", ACCESS_ACT, methods_set_filter, NULL,
 	  { { "interface", JSON_STRING, true }, { "filter", JSON_STRING, false }, { "configured", JSON_TRUE, false } } },
@@ -226,10 +226,11 @@ static void reply_not_found(const char *method, struct method_reply *ret_reply)
 			    json_stringn(method, len));
 }
 
-static void reply_denied(const struct method *method, struct method_reply *reply)
+/* @param needs a group */
+static void reply_denied(const char *method, const char *needs, struct method_reply *reply)
 {
 	reply->error = FANCAP_ERROR_PERMISSION_DENIED;
-	reply->parameters = json_pack("{s:s, s:s}", "method", method->name, "needs", ACCESS_ADMIN_GROUP);
+	reply->parameters = json_pack("{s:s, s:s}", "method", method, "needs", needs ? needs : "");
 }
 
 /* As JSON in ASCII: nothing in it can break the line, or control a terminal. */
@@ -249,12 +250,17 @@ bool methods_call(const struct control_source *source, const struct access_calle
 	const char *invalid = method ? invalid_parameter(method, call->parameters) : NULL;
 
 	*ret_reply = (struct method_reply){ 0 };
+	/* A stranger is not even told what there is. */
+	if (caller->level < ACCESS_READ) {
+		reply_denied(call->method, caller->readers, ret_reply);
+		return true;
+	}
 	if (!method) {
 		reply_not_found(call->method, ret_reply);
 		return true;
 	}
 	if (caller->level < method->needs) {
-		reply_denied(method, ret_reply);
+		reply_denied(method->name, ACCESS_ADMIN_GROUP, ret_reply);
 		return true;
 	}
 	/* No method of ours speaks anything but Varlink afterwards. */

@@ -24,15 +24,11 @@ static json_t *lines_pack(const char *text)
 	return array;
 }
 
-void methods_reload(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply)
+static void report_pack(const struct reload_report *report, struct method_reply *ret_reply)
 {
-	struct reload_report report;
-	const char *reasons;
+	const char *reasons = report->reasons ? report->reasons : "out of memory";
 
-	(void)parameters;
-	source->reload(source->arg, &report);
-	reasons = report.reasons ? report.reasons : "out of memory";
-	switch (report.result) {
+	switch (report->result) {
 	case RELOAD_DONE:
 		ret_reply->parameters = json_object();
 		break;
@@ -46,7 +42,29 @@ void methods_reload(const struct control_source *source, json_t *parameters, str
 		method_unavailable(ret_reply, reasons);
 		break;
 	}
+}
+
+static void on_reloaded(struct control_job *job, const struct control_outcome *outcome)
+{
+	struct method_wait *wait = (struct method_wait *)job; /* its first member */
+	struct method_reply reply = { 0 };
+
+	report_pack(outcome->reload, &reply);
+	(void)wait->answer(wait, &reply);
+}
+
+bool methods_reload(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+		    struct method_reply *ret_reply)
+{
+	struct reload_report report;
+
+	(void)parameters;
+	wait->job.over = on_reloaded;
+	if (!source->reload(source->arg, &wait->job, &report))
+		return false;
+	report_pack(&report, ret_reply);
 	reload_report_done(&report);
+	return true;
 }
 
 static void on_rotated(struct control_job *job, const struct control_outcome *outcome)

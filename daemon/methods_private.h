@@ -53,7 +53,8 @@ bool methods_release(const struct control_source *source, json_t *parameters, st
 		     struct method_reply *ret_reply);
 
 /* --- methods_act.c --- */
-void methods_reload(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);
+bool methods_reload(const struct control_source *source, json_t *parameters, struct method_wait *wait,
+		    struct method_reply *ret_reply);
 bool methods_restart_worker(const struct control_source *source, json_t *parameters, struct method_wait *wait,
 			    struct method_reply *ret_reply);
 void methods_pause(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply);

@@ -68,8 +68,10 @@ static json_t *storage_pack(const struct control_status *status)
 {
 	const struct storage_status *storage = status->storage.status;
 	pid_t pid = status->storage.keeper_pid;
+	double rate = status->storage.written_bytes_per_s;
+	int64_t reach = status->storage.retain_seconds;
 
-	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "keeper_pid", pid > 0 ? json_integer(pid) : json_null(),
 			 "keeper_restarts", varlink_count(status->storage.keeper_restarts),
 			 "scanned", storage->scanned != 0,
@@ -83,6 +85,8 @@ static json_t *storage_pack(const struct control_status *status)
 			 "removed_files", varlink_count(storage->removed_files),
 			 "removed_bytes", varlink_count(storage->removed_bytes),
 			 "synced_files", varlink_count(storage->synced_files),
+			 "written_bytes_per_s", rate >= 0 ? json_real(rate) : json_null(),
+			 "retain_seconds", method_number_or_null(reach >= 0, (json_int_t)reach),
 			 "errors", varlink_count(storage->errors),
 			 "last_error", storage->last_error[0] != '\0' ? varlink_text(storage->last_error) : json_null(),
 			 "directories", directories_pack(status));

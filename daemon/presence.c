@@ -118,7 +118,7 @@ static struct capture *find_by_index(const struct presence *presence, int ifinde
 static struct capture *find_waiting(const struct presence *presence, const char *name)
 {
 	for (struct capture *capture = first(presence); capture != NULL; capture = capture->next) {
-		if (strcmp(capture->name, name) == 0 && capture_device(capture) == NULL)
+		if (strcmp(capture->name, name) == 0 && !capture->removed && capture_device(capture) == NULL)
 			return capture;
 	}
 	return NULL;
@@ -147,7 +147,8 @@ static void on_news(const struct link_news *news, void *arg)
 
 void presence_look(struct presence *presence, const struct capture *capture)
 {
-	links_ask_name(presence->links, capture->name);
+	if (!capture->removed)
+		links_ask_name(presence->links, capture->name);
 }
 
 void presence_second(struct presence *presence)

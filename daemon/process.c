@@ -256,6 +256,12 @@ void process_restart_later(struct process *process)
 	evtimer_add(process->restart_event, &wait);
 }
 
+void process_give_up(struct process *process)
+{
+	evtimer_del(process->restart_event);
+	process->finished = true;
+}
+
 void process_hurry(struct process *process)
 {
 	process->backoff_ms = BACKOFF_FIRST_MS;

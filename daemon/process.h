@@ -81,6 +81,9 @@ void process_proved(struct process *process);
 /** Start a replacement after a while. */
 void process_restart_later(struct process *process);
 
+/** It has died, and needs no replacement: not one that waits to be started either. */
+void process_give_up(struct process *process);
+
 /** Start the replacement now, if it was to be later; and any after it with the first backoff again. */
 void process_hurry(struct process *process);
 

@@ -19,6 +19,7 @@
 #include "fancap/inplace.h"
 #include "fancap/link.h"
 #include "fancap/pcapng.h"
+#include "fancap/timestamp.h"
 
 #define NAME_ATTEMPTS 100
 
@@ -539,8 +540,28 @@ static void record_packet(struct recorder *rec, const struct fancap_packet *pack
 	commit->packet++;
 }
 
-/* Record what is left of a block, but for the packets that a worker before us has recorded. */
-static int record_packets(struct recorder *rec, struct fancap_walk *walk, uint64_t skip)
+/*
+ * Whether a packet is another set's to record. A device's clock is not the one that the cut is made by: what it stamped came
+ * at another time, for no socket is told to use its stamps while one set takes over from another.
+ */
+static bool is_foreign(const struct ledger_cut *cut, const struct fancap_packet *packet)
+{
+	return (packet->time_ns < cut->begin_ns || packet->time_ns >= cut->end_ns) &&
+	       fancap_packet_timestamp_source(packet) != FANCAP_TIMESTAMP_HARDWARE;
+}
+
+static void skip_packet(struct recorder *rec)
+{
+	next(rec)->packets_skipped++;
+	next(rec)->packet++;
+}
+
+/*
+ * Record what is left of a block, but for the packets that a worker before us has recorded.
+ *
+ * @param cut NULL: all packets are ours
+ */
+static int record_packets(struct recorder *rec, struct fancap_walk *walk, uint64_t skip, const struct ledger_cut *cut)
 {
 	struct fancap_packet packet;
 	int r;
@@ -549,6 +570,8 @@ static int record_packets(struct recorder *rec, struct fancap_walk *walk, uint64
 		packet.cooked = rec->params.linktype == FANCAP_LINKTYPE_LINUX_SLL2;
 		if (skip > 0)
 			skip--;
+		else if (cut != NULL && is_foreign(cut, &packet))
+			skip_packet(rec);
 		else
 			record_packet(rec, &packet);
 	}
@@ -565,18 +588,26 @@ static void set_aside(struct recorder *rec, struct quarantine_block *block, uint
 	next(rec)->discarded[DISCARD_WORKER_CRASH] += packets > block->recorded ? packets - block->recorded : 0;
 }
 
-static void record_staged(struct recorder *rec, const void *block, uint32_t block_bytes)
+/* Only the last block that killed is remembered: the next one may, too, and this one must not be looked into again then. */
+static void commit_at_once(struct recorder *rec)
 {
+	stream_drain(&rec->stream);
+	settle(rec);
+}
+
+static void record_staged(struct recorder *rec, const void *block, uint32_t block_bytes, const struct ledger_cut *cut)
+{
+	bool poison = ledger_block_is_poison(rec->ledger, next(rec)->block);
 	uint64_t skip = next(rec)->packet;
 	struct fancap_walk walk;
 	int r;
 
 	r = fancap_walk_start(&walk, block, block_bytes);
-	if (r == 0 && ledger_block_is_poison(rec->ledger, next(rec)->block))
+	if (r == 0 && poison)
 		set_aside(rec, &(struct quarantine_block){.state = SETASIDE_AS_RECEIVED, .bytes = block_bytes,
 							  .recorded = (uint32_t)skip, .parts.block = block}, walk.left);
 	else if (r == 0)
-		r = record_packets(rec, &walk, skip);
+		r = record_packets(rec, &walk, skip, cut);
 	if (r < 0)
 		next(rec)->discarded[DISCARD_BAD_BLOCK] += walk.left;
 	next(rec)->blocks_staged++;
@@ -585,6 +616,8 @@ static void record_staged(struct recorder *rec, const void *block, uint32_t bloc
 	/* Nothing of it is to be written: while a disk fails, the kernel gets its blocks back without waiting for a flush. */
 	if (!is_open(rec))
 		stream_publish(&rec->stream);
+	else if (poison)
+		commit_at_once(rec);
 }
 
 /* --- blocks, from the ring --------------------------------------------------------------------------------------- */
@@ -729,6 +762,7 @@ static void record_inherited(struct recorder *rec, unsigned i, void *block, uint
 	if (ledger_block_is_poison(rec->ledger, record->position)) {
 		set_aside_inherited(rec, i, block, block_bytes);
 		next(rec)->block++;
+		commit_at_once(rec);
 		return;
 	}
 	if (record->state == LEDGER_BLOCK_REWRITING)
@@ -753,7 +787,7 @@ static bool is_worth_rewriting(const struct recorder *rec, const void *block)
 }
 
 /* @return whether the block has been seen to; if not, it is as it was */
-static bool record_direct(struct recorder *rec, void *block, uint32_t block_bytes)
+static bool record_direct(struct recorder *rec, void *block, uint32_t block_bytes, const struct ledger_cut *cut)
 {
 	struct ledger_commit *commit = next(rec);
 	struct fancap_inplace_plan plan;
@@ -766,6 +800,9 @@ static bool record_direct(struct recorder *rec, void *block, uint32_t block_byte
 		return false;
 	if (fancap_inplace_plan(block, block_bytes, rec->settings.snaplen, ledger_rows(rec->ledger),
 				ledger_rows_max(rec->ledger), &plan) < 0)
+		return false;
+	/* Only as a whole. */
+	if (cut != NULL && (plan.first_ns < cut->begin_ns || plan.last_ns >= cut->end_ns))
 		return false;
 	if (!prepare_direct(rec, &plan, false))
 		return false;
@@ -795,11 +832,13 @@ static bool record_direct(struct recorder *rec, void *block, uint32_t block_byte
 void recorder_block(struct recorder *rec, void *block, uint32_t block_bytes)
 {
 	unsigned i = rec->inherited > 0 ? find_inherited(rec, next(rec)->block) : LEDGER_BLOCKS_MAX;
+	/* Once per block: what is stamped at an instant not yet decided upon comes later than this block. */
+	const struct ledger_cut now = ledger_cut(rec->ledger), *cut = ledger_cut_is_set(&now) ? &now : NULL;
 
 	if (i < LEDGER_BLOCKS_MAX)
-		record_inherited(rec, i, block, block_bytes);
-	else if (!record_direct(rec, block, block_bytes))
-		record_staged(rec, block, block_bytes);
+		record_inherited(rec, i, block, block_bytes); /* all of it was ours when it was rewritten */
+	else if (!record_direct(rec, block, block_bytes, cut))
+		record_staged(rec, block, block_bytes, cut);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
@@ -897,7 +936,9 @@ void recorder_configure(struct recorder *rec, const struct recorder_settings *se
 
 uint64_t recorder_packets_done(const struct recorder *rec)
 {
-	return rec->stream.committed.packets_written + discarded_total(&rec->stream.committed);
+	const struct ledger_commit *commit = &rec->stream.committed;
+
+	return commit->packets_written + discarded_total(commit) + commit->packets_skipped;
 }
 
 void recorder_close(struct recorder *rec)

@@ -83,7 +83,7 @@ void recorder_check(struct recorder *recorder);
 /** Take new settings. A segment whose header they make untrue is finished first. */
 void recorder_configure(struct recorder *recorder, const struct recorder_settings *settings);
 
-/** Packets dealt with so far, over all workers this ring has had: written or discarded. */
+/** Packets dealt with so far, over all workers this ring has had: written, discarded or another set's. */
 uint64_t recorder_packets_done(const struct recorder *recorder);
 
 /** Finish the segment and free the recorder. NULL is fine. */

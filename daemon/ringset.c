@@ -30,6 +30,28 @@ void ring_set_gate_close(const struct ring_set *set)
 		log_printf(LOG_ERR, NULL, &(struct log_context){set->interface, -1}, "cannot close the gate: %s", strerror(-r));
 }
 
+int ring_set_stamp_early(const struct ring_set *set)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < set->n; i++) {
+		r = fancap_timestamp_socket_early(set->group.fds[i], true);
+		if (r == 0 && set->hardware_timestamps)
+			r = fancap_timestamp_socket_hardware(set->group.fds[i], false);
+	}
+	return r;
+}
+
+void ring_set_stamp_as_configured(const struct ring_set *set)
+{
+	for (unsigned i = 0; i < set->n; i++) {
+		if (set->timestamps != CONFIG_TIMESTAMPS_SOFTWARE)
+			(void)fancap_timestamp_socket_early(set->group.fds[i], false);
+		if (set->hardware_timestamps)
+			(void)fancap_timestamp_socket_hardware(set->group.fds[i], true);
+	}
+}
+
 /* --- making one -------------------------------------------------------------------------------------------------- */
 
 static int open_geometry(struct ring_set *set, const struct config_interface *interface, struct fancap_error *err)
@@ -244,6 +266,7 @@ void ring_set_configure(struct ring_set *set, const struct config_interface *int
 			const struct recorder_settings *settings)
 {
 	set->settings = *settings;
+	set->timestamps = interface->timestamps;
 	set->rollover = interface->fanout.rollover || interface->fanout.mode == FANCAP_FANOUT_ROLLOVER;
 	for (unsigned i = 0; i < set->n; i++)
 		set->rings[i].cpu = i < interface->n_cpus ? (int)interface->cpus[i] : -1;

@@ -38,6 +38,9 @@ struct ring_set {
 	bool hardware_timestamps; ///< as the device agreed to
 	bool stored;	///< the service manager has it
 	bool taken_over; ///< from an earlier fancapd
+	enum config_timestamps timestamps; ///< as configured
+	bool coming; ///< it is to take over from the one before it, and has not yet
+	bool abandoned; ///< it was to, and will not: there is nothing in it
 	bool gone; ///< nothing comes to it any more: it only needs to be drained
 	unsigned n; ///< members of the group, all its life
 	struct set_ring *rings;
@@ -69,6 +72,16 @@ void ring_set_free(struct ring_set *set);
 /** Whether its sockets are on the device they were made for; the kernel takes them off one that is deleted. */
 bool ring_set_is_bound(const struct ring_set *set);
 
+/**
+ * Have packets stamped once, by the kernel and before any socket, so that two sets see the same stamp. It takes the kernel a
+ * moment (a work queue) if nobody else had it do so.
+ *
+ * @return 0 or -errno
+ */
+int ring_set_stamp_early(const struct ring_set *set);
+/** Have them stamped as configured, or as the device agreed to. */
+void ring_set_stamp_as_configured(const struct ring_set *set);
+
 /** Let nothing more in. Says so if that fails. */
 void ring_set_gate_close(const struct ring_set *set);
 
@@ -80,6 +93,19 @@ void ring_set_gate_close(const struct ring_set *set);
  * @return 1 *ret is set, 0 there is none, -errno
  */
 int ring_set_take(struct store *store, const char *interface, struct ring_set **ret);
+
+/**
+ * The process that had one set take over from another may have died in the middle of it: finish what had been decided.
+ *
+ * @param sets all of an interface. Those that had not been let take over yet are `abandoned`: others have all that is in them
+ */
+void ring_set_settle(struct ring_set *sets);
+
+/** Nothing that was stamped before its begin comes to it any more: see when its workers are past that. */
+void ring_set_mark(struct ring_set *set);
+
+/** Whether it has been told where to end. */
+bool ring_set_has_end(const struct ring_set *set);
 
 /** Why a set is not as it would be made now, for this interface and device; NULL: it is. */
 const char *ring_set_misfit(const struct ring_set *set, const struct config_interface *interface,
@@ -103,7 +129,7 @@ void ring_set_unstore(struct ring_set *set);
 void ring_set_read_kernel(struct ring_set *set, unsigned worker);
 void ring_set_read_kernel_all(struct ring_set *set);
 
-/** Packets that the kernel has put into a worker's ring, as of the last reading. */
+/** Packets that the kernel has put into a worker's ring, as of the last reading; those of another set included. */
 uint64_t ring_set_delivered(const struct ring_set *set, unsigned worker);
 
 /**
@@ -111,6 +137,9 @@ uint64_t ring_set_delivered(const struct ring_set *set, unsigned worker);
  * written never exceeds delivered.
  */
 void ring_set_count(struct ring_set *set, unsigned worker, struct statistics_counters *sum);
+
+/** There is nothing left to be recorded: what was counted is all there is. */
+void ring_set_uncut(struct ring_set *set);
 
 /** Add what there is to show of a ring and its worker beside counters. */
 void ring_set_show(const struct ring_set *set, unsigned worker, struct statistics_worker *ret);

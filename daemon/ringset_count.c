@@ -3,17 +3,27 @@
 
 #include <string.h>
 
+#include "daemon/clock.h"
 #include "daemon/log.h"
 #include "fancap/planner.h"
 
 void ring_set_read_kernel(struct ring_set *set, unsigned worker)
 {
 	struct ledger *ledger = set->rings[worker].ledger;
-	struct fancap_stats kernel;
-	int r;
+	const struct ledger_cut cut = ledger_cut(ledger);
+	const uint64_t now_ns = clock_realtime_ns();
+	struct fancap_stats kernel, fresh = {0};
+	int r = fancap_stats_read(set->group.fds[worker], &fresh);
 
+	/* What finds no room while another set has it is no loss. */
+	if (now_ns < cut.begin_ns || now_ns >= cut.end_ns) {
+		fresh.packets -= fresh.drops;
+		fresh.drops = 0;
+	}
 	ledger_kernel(ledger, &kernel);
-	r = fancap_stats_read(set->group.fds[worker], &kernel);
+	kernel.packets += fresh.packets;
+	kernel.drops += fresh.drops;
+	kernel.freezes += fresh.freezes;
 	if (r < 0)
 		log_printf(LOG_ERR, NULL, &(struct log_context){set->interface, (int)worker},
 			   "PACKET_STATISTICS: %s", strerror(-r));
@@ -64,6 +74,33 @@ static void count_recorded(const struct ledger_commit *commit, struct statistics
 	counters->write_max_ns = commit->write_max_ns;
 }
 
+static uint64_t accounted(const struct ledger_commit *commit)
+{
+	uint64_t sum = commit->packets_written;
+
+	for (int i = 0; i < DISCARD_REASONS; i++)
+		sum += commit->discarded[i];
+	return sum;
+}
+
+/*
+ * Packets in the ring that are its own. While a cut is set it is not known of those that are not recorded yet; what is said
+ * here is never more than there will prove to be.
+ */
+static uint64_t own(struct ledger *ledger, const struct ledger_commit *commit, uint64_t delivered)
+{
+	struct ledger_cut cut = ledger_cut(ledger);
+	uint64_t done = accounted(commit), floor = ledger_floor(ledger);
+
+	if (cut.begin_ns != 0 && done + commit->packets_skipped >= ledger_mark(ledger)) {
+		ledger_set_begin(ledger, 0);
+		cut.begin_ns = 0;
+	}
+	if (ledger_cut_is_set(&cut))
+		return floor > done ? floor : done;
+	return delivered - commit->packets_skipped;
+}
+
 void ring_set_count(struct ring_set *set, unsigned worker, struct statistics_counters *sum)
 {
 	struct ledger *ledger = set->rings[worker].ledger;
@@ -74,12 +111,21 @@ void ring_set_count(struct ring_set *set, unsigned worker, struct statistics_cou
 	ledger_read(ledger, &commit);
 	ring_set_read_kernel(set, worker);
 	ledger_kernel(ledger, &kernel);
-	counters.packets_seen = kernel.packets;
+	counters.packets_seen = own(ledger, &commit, kernel.packets - kernel.drops) + kernel.drops;
 	counters.packets_dropped = kernel.drops;
 	counters.ring_freezes = kernel.freezes;
 	count_rollovers(set, worker, &counters);
 	count_recorded(&commit, &counters);
 	statistics_counters_add(sum, &counters);
+}
+
+void ring_set_uncut(struct ring_set *set)
+{
+	ring_set_read_kernel_all(set);
+	for (unsigned i = 0; i < set->n; i++) {
+		ledger_set_begin(set->rings[i].ledger, 0);
+		ledger_set_end(set->rings[i].ledger, UINT64_MAX);
+	}
 }
 
 void ring_set_show(const struct ring_set *set, unsigned worker, struct statistics_worker *ret)

@@ -152,6 +152,66 @@ int ring_set_take(struct store *store, const char *interface, struct ring_set **
 	return 0;
 }
 
+/* --- what was under way ---------------------------------------------------------------------------------------------- */
+
+/* @return the instant from which on the set's packets count, 0: no such, LEDGER_CUT_UNDECIDED */
+static uint64_t begin_of(const struct ring_set *set)
+{
+	uint64_t begin_ns = 0;
+
+	/* One ring that was told is enough. */
+	for (unsigned i = 0; i < set->n && (begin_ns == 0 || begin_ns == LEDGER_CUT_UNDECIDED); i++) {
+		const struct ledger_cut cut = ledger_cut(set->rings[i].ledger);
+
+		begin_ns = cut.begin_ns != 0 ? cut.begin_ns : begin_ns;
+	}
+	return begin_ns;
+}
+
+static void tell_begin(struct ring_set *set, uint64_t begin_ns)
+{
+	for (unsigned i = 0; i < set->n; i++) {
+		if (ledger_cut(set->rings[i].ledger).begin_ns == LEDGER_CUT_UNDECIDED)
+			ledger_set_begin(set->rings[i].ledger, begin_ns);
+	}
+}
+
+static void tell_end(struct ring_set *set, uint64_t end_ns)
+{
+	for (unsigned i = 0; i < set->n; i++) {
+		if (ledger_cut(set->rings[i].ledger).end_ns == UINT64_MAX)
+			ledger_set_end(set->rings[i].ledger, end_ns);
+	}
+}
+
+void ring_set_settle(struct ring_set *sets)
+{
+	for (struct ring_set *set = sets; set != NULL; set = set->next) {
+		uint64_t begin_ns = begin_of(set);
+
+		set->abandoned = begin_ns == LEDGER_CUT_UNDECIDED;
+		if (set->abandoned || begin_ns == 0)
+			continue;
+		tell_begin(set, begin_ns);
+		for (struct ring_set *before = sets; before != NULL; before = before->next) {
+			if (before->created_ns < set->created_ns)
+				tell_end(before, begin_ns);
+		}
+	}
+}
+
+bool ring_set_has_end(const struct ring_set *set)
+{
+	return ledger_cut(set->rings[0].ledger).end_ns != UINT64_MAX;
+}
+
+void ring_set_mark(struct ring_set *set)
+{
+	ring_set_read_kernel_all(set);
+	for (unsigned i = 0; i < set->n; i++)
+		ledger_set_mark(set->rings[i].ledger, ring_set_delivered(set, i));
+}
+
 /* --- handing one over ------------------------------------------------------------------------------------------------ */
 
 void ring_set_store(struct ring_set *set)

@@ -34,6 +34,8 @@ static void count_interface(const struct capture *capture, struct statistics_int
 	ret->fanout_mode = fancap_fanout_mode_name(capture->config->fanout.mode);
 	for (unsigned i = 0; i < ret->n_workers; i++)
 		capture_count(capture, i, &ret->workers[i]);
+	for (unsigned i = (unsigned)ret->n_workers; i < capture->n_past; i++)
+		statistics_counters_add(&ret->past, &capture->past[i]);
 }
 
 /* Counters go on where an earlier fancapd left off. */
@@ -57,6 +59,7 @@ struct statistics *snapshot_take(const struct snapshot_scope *scope)
 		return NULL;
 	stats->time_ns = clock_realtime_ns();
 	stats->started_ns = capturing_since(scope);
+	stats->past = scope->captures->removed;
 	interface = stats->interfaces;
 	for (const struct capture *capture = scope->captures->first; capture != NULL; capture = capture->next, interface++) {
 		if (statistics_interface_alloc(interface, capture_workers(capture)) < 0) {
@@ -147,7 +150,7 @@ void snapshot_worker(const struct snapshot_scope *scope, size_t interface, unsig
 	struct ledger *ledger;
 
 	*ret = (struct control_worker){0};
-	while (set != NULL && (worker >= set->n || set->children == NULL))
+	while (set != NULL && (worker >= set->n || set->coming || set->children == NULL))
 		set = set->next;
 	if (set == NULL)
 		return;

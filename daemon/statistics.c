@@ -132,9 +132,10 @@ void statistics_counters_add(struct statistics_counters *sum, const struct stati
 /* Without packets there is nothing to share, be it evenly or not. */
 static double flow_balance(const struct statistics_interface *interface)
 {
-	uint64_t all = interface->counters.packets_seen, most = 0;
+	uint64_t all = 0, most = 0;
 
 	for (size_t w = 0; w < interface->n_workers; w++) {
+		all += interface->workers[w].counters.packets_seen;
 		if (interface->workers[w].counters.packets_seen > most)
 			most = interface->workers[w].counters.packets_seen;
 	}
@@ -143,12 +144,14 @@ static double flow_balance(const struct statistics_interface *interface)
 
 void statistics_sum(struct statistics *stats)
 {
-	stats->total = (struct statistics_counters){ 0 };
+	counters_derive(&stats->past);
+	stats->total = stats->past;
 
 	for (size_t i = 0; i < stats->n_interfaces; i++) {
 		struct statistics_interface *interface = &stats->interfaces[i];
 
-		interface->counters = (struct statistics_counters){ 0 };
+		counters_derive(&interface->past);
+		interface->counters = interface->past;
 		for (size_t w = 0; w < interface->n_workers; w++) {
 			if (interface->state == INTERFACE_UP && interface->workers[w].state != WORKER_RUNNING)
 				interface->state = INTERFACE_DEGRADED;

@@ -95,7 +95,8 @@ struct statistics_interface {
 	unsigned fanout_id;
 	const char *fanout_mode; ///< "hash", ...
 	double flow_balance; ///< packets_seen of the busiest worker over the mean: 1 (even) to n_workers; 0: none seen
-	struct statistics_counters counters;
+	struct statistics_counters past; ///< of workers that are no more, numbered above those there are
+	struct statistics_counters counters; ///< of all, `past` included
 	bool has_nic;
 	struct link_counters nic; ///< a second old at most
 	struct statistics_worker *workers;
@@ -106,7 +107,8 @@ struct statistics_interface {
 struct statistics {
 	uint64_t time_ns;	///< CLOCK_REALTIME
 	uint64_t started_ns;	///< CLOCK_REALTIME, when capture began
-	struct statistics_counters total;
+	struct statistics_counters past; ///< of interfaces that are no more
+	struct statistics_counters total; ///< of all, `past` included
 	struct statistics_interface *interfaces;
 	size_t n_interfaces;
 };

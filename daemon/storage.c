@@ -154,6 +154,33 @@ void storage_configure(struct storage *storage, const struct config *config)
 	process_send(&storage->process, &(struct channel_message){.type = CHANNEL_KEEP, .keeper = settings_of(config)});
 }
 
+void storage_renew(struct storage *storage)
+{
+	struct process *process = &storage->process;
+
+	/* One that is being replaced will know them anyway. */
+	if (process->pid == 0 || process->ordered)
+		return;
+	process->ordered = storage->renewing = true;
+	process_send(process, &(struct channel_message){.type = CHANNEL_STOP});
+}
+
+bool storage_left(struct storage *storage)
+{
+	int r;
+
+	/* Told so when all was to end, it may not have read all its post. */
+	if (!storage->renewing)
+		return true;
+	storage->renewing = false;
+	r = process_start(&storage->process);
+	if (r < 0) {
+		log_error("storage keeper: cannot be started: %s", strerror(-r));
+		process_restart_later(&storage->process);
+	}
+	return false;
+}
+
 static void close_end(int *fd)
 {
 	if (*fd >= 0)

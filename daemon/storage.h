@@ -17,6 +17,7 @@ struct storage {
 	const struct captures *captures;
 	struct finish_owner owner;
 	struct storage_page *page;
+	bool renewing; ///< it was told to leave for a replacement
 	struct segments segments; ///< what it is asked about files
 	int mailbox_fds[2]; ///< to read, to write; -1: closed
 };
@@ -36,6 +37,15 @@ int storage_start(struct storage *storage, const struct captures *captures);
 
 /** Go over to another configuration, and tell the keeper. */
 void storage_configure(struct storage *storage, const struct config *config);
+
+/**
+ * There are other sets of rings than when the keeper was forked: have it replaced by one that knows them. Otherwise their
+ * files would be in nobody's ledger, and those of a worker that is being replaced would be taken for left behind.
+ */
+void storage_renew(struct storage *storage);
+
+/** It has left as it was told to. @return whether for good; if not, its replacement has been started */
+bool storage_left(struct storage *storage);
 
 /** No worker is left or will be: the keeper finishes what it has and leaves. */
 void storage_stop(struct storage *storage);

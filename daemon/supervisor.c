@@ -16,6 +16,7 @@
 #include "daemon/clock.h"
 #include "daemon/control.h"
 #include "daemon/events.h"
+#include "daemon/forecast.h"
 #include "daemon/identity.h"
 #include "daemon/log.h"
 #include "daemon/messages.h"
@@ -56,9 +57,13 @@ struct supervisor {
 	struct store store; /* what an earlier fancapd left, and nobody has taken yet */
 	struct captures captures;
 	struct rotations rotations;
+	struct reload reload;
+	bool sets_changed; /* since the storage keeper was told */
+	struct control_job *reload_job; /* who waits for the one under way; NULL: nobody */
 	struct waiting *restarts;
 	struct storage storage;
 	struct storage_status storage_status; /* as last asked for */
+	struct forecast forecast;
 	struct presence *presence;
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
@@ -145,6 +150,8 @@ static int dump_configuration(void *arg, struct control_configuration *ret)
 static void fill_status(void *arg, struct control_status *ret)
 {
 	struct supervisor *sup = arg;
+	uint64_t seconds;
+	double rate;
 
 	storage_read(&sup->storage, &sup->storage_status);
 	*ret = (struct control_status){
@@ -159,8 +166,16 @@ static void fill_status(void *arg, struct control_status *ret)
 			.keeper_restarts = sup->storage.process.restarts,
 			.directories = sup->config->storage.directories,
 			.status = &sup->storage_status,
+			.written_bytes_per_s = -1,
+			.retain_seconds = -1,
 		},
 	};
+	if (!forecast_rate(&sup->forecast, &rate))
+		return;
+	ret->storage.written_bytes_per_s = rate;
+	if (sup->storage_status.scanned != 0 &&
+	    forecast_reach(&sup->storage_status, &sup->config->storage.retain, rate, &seconds))
+		ret->storage.retain_seconds = seconds < INT64_MAX ? (int64_t)seconds : INT64_MAX;
 }
 
 /* What an operator has to know without asking, but not every second. */
@@ -249,10 +264,14 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	if (sup->state == CONTROL_STOPPING)
 		hurry_stop(sup);
 	log_page_cache(sup);
+	if (sup->sets_changed && sup->state == CONTROL_RUNNING)
+		storage_renew(&sup->storage);
+	sup->sets_changed = false;
 	if (stats == NULL)
 		return;
 	sup->seconds++;
 	log_drops(sup, &stats->total);
+	forecast_note(&sup->forecast, clock_monotonic_ns(), stats->total.bytes_written);
 	presence_second(sup->presence);
 	notify_status("%zu interface%s%s, %zu worker%s: %llu packets seen, %llu dropped, %llu written, %llu discarded",
 		      n, n == 1 ? "" : "s", describe_trouble(stats, trouble, sizeof(trouble)), workers,
@@ -346,6 +365,7 @@ static void begin_stop(struct supervisor *sup)
 
 	if (sup->state == CONTROL_STOPPING)
 		return;
+	reload_give_up(&sup->reload, "fancapd is stopping");
 	sup->state = CONTROL_STOPPING;
 	presence_stop(sup->presence);
 	notify_stopping();
@@ -403,7 +423,9 @@ static void worker_finished(struct supervisor *sup, struct ring_set *set)
 		return;
 	if (set->gone) {
 		capture_retire(capture, set);
-		if (capture_device(capture) == NULL)
+		if (capture->removed && capture->sets == NULL)
+			captures_forget(&sup->captures, capture);
+		else if (capture_device(capture) == NULL)
 			presence_look(sup->presence, capture);
 	}
 	if (sup->told_to_leave)
@@ -412,24 +434,28 @@ static void worker_finished(struct supervisor *sup, struct ring_set *set)
 
 static void on_attached(struct capture *capture, void *arg)
 {
-	struct ring_set *set = capture->sets;
-	int r = set != NULL && set->children == NULL ? start_workers(arg, set) : 0;
+	struct supervisor *sup = arg;
+	struct ring_set *set = capture_current(capture);
+	int r = set != NULL && set->children == NULL ? start_workers(sup, set) : 0;
 
 	if (r < 0)
 		log_printf(LOG_ERR, NULL, &(struct log_context){capture->name, -1}, "no workers can be started: %s",
 			   strerror(-r));
+	sup->sets_changed = true;
 }
 
 /* With the device, the kernel has taken the sockets off it: no packet is on its way to the rings. */
 static void on_gone(struct capture *capture, void *arg)
 {
-	(void)arg;
-	children_drain(capture->sets);
+	struct supervisor *sup = arg;
+
+	reload_give_up(&sup->reload, "an interface went away meanwhile; try again");
+	children_drain(capture_current(capture));
 }
 
 static void on_renamed(struct capture *capture, void *arg)
 {
-	struct ring_set *set = capture->sets;
+	struct ring_set *set = capture_current(capture);
 
 	(void)arg;
 	for (unsigned i = 0; set->children != NULL && i < set->n; i++)
@@ -447,6 +473,8 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 		event_base_loopbreak(sup->base);
 		return;
 	}
+	if (child->set->abandoned)
+		process_give_up(&child->process);
 	if (child->process.finished) {
 		rotations_check(&sup->rotations);
 		worker_finished(sup, child->set);
@@ -454,16 +482,18 @@ static void child_died(struct supervisor *sup, struct child *child, int status)
 	}
 	/* While stopping as well: what is in its ring is yet to be recorded. */
 	process_restart_later(&child->process);
+	if (!was_ready && child->set->coming)
+		reload_give_up(&sup->reload, "a new worker cannot start");
 }
 
 static void keeper_died(struct supervisor *sup, int status)
 {
 	process_reaped(&sup->storage.process, status);
 	segments_keeper_died(&sup->storage.segments);
-	if (sup->storage.process.finished)
-		event_base_loopbreak(sup->base);
-	else
+	if (!sup->storage.process.finished)
 		process_restart_later(&sup->storage.process);
+	else if (storage_left(&sup->storage))
+		event_base_loopbreak(sup->base);
 }
 
 static void on_sigchld(evutil_socket_t fd, short what, void *arg)
@@ -581,11 +611,16 @@ static int begin_capture(struct supervisor *sup)
 		return r;
 	sup->state = CONTROL_RUNNING;
 	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next) {
-		if (capture->sets == NULL || capture->sets->gone)
+		const struct ring_set *set = capture->sets;
+
+		if (set == NULL || set->gone)
 			continue;
-		log_capture(capture, capture->sets);
-		log_stall(capture->sets);
+		log_capture(capture, set);
+		log_stall(set);
 	}
+	r = reload_take_over(&sup->reload);
+	if (r < 0)
+		return r;
 	log_io_uring(sup);
 	log_printf(LOG_NOTICE, MESSAGE_STARTED, NULL, "fancapd %s is capturing", PACKAGE_VERSION);
 	notify_ready();
@@ -598,6 +633,7 @@ static void on_child_ready(struct child *child, void *arg)
 
 	if (sup->told_to_leave || child->set->gone)
 		child_drain(child); /* it is there to drain its ring */
+	reload_check(&sup->reload);
 	operations_ready(&sup->restarts, child);
 	if (sup->state != CONTROL_STARTING || !all_ready(sup))
 		return;
@@ -636,6 +672,8 @@ static void forget_job(void *arg, struct control_job *job)
 {
 	struct supervisor *sup = arg;
 
+	if (sup->reload_job == job)
+		sup->reload_job = NULL;
 	rotations_forget(&sup->rotations, job);
 	waiting_forget(&sup->restarts, job);
 	segments_forget(&sup->storage.segments, job);
@@ -716,31 +754,59 @@ static const char *not_running(const struct supervisor *sup)
 	return sup->state == CONTROL_STARTING ? "fancapd is starting" : "fancapd is stopping";
 }
 
-static void reload_now(void *arg, struct reload_report *ret_report)
+static void on_config_in_force(struct config *config, void *arg)
 {
 	struct supervisor *sup = arg;
 	struct child *child = NULL;
-	struct config *config;
+
+	config_free(sup->config);
+	sup->config = config;
+	sup->loaded_ns = clock_realtime_ns();
+	storage_configure(&sup->storage, config);
+	while ((child = next_child(sup, child)) != NULL) {
+		if (!child->set->gone)
+			child_configure(child);
+	}
+}
+
+static void on_set_finished(struct ring_set *set, void *arg)
+{
+	worker_finished(arg, set);
+}
+
+static void on_reloaded(struct reload_report *report, void *arg)
+{
+	struct supervisor *sup = arg;
+	struct control_job *job = sup->reload_job;
+
+	sup->reload_job = NULL;
+	sup->sets_changed = true;
+	if (sup->state == CONTROL_RUNNING)
+		notify_ready();
+	if (job != NULL)
+		job->over(job, &(struct control_outcome){.in_time = true, .reload = report});
+	reload_report_done(report);
+}
+
+/* @param job NULL: nobody waits */
+static bool reload_now(void *arg, struct control_job *job, struct reload_report *ret_report)
+{
+	struct supervisor *sup = arg;
 
 	if (sup->state != CONTROL_RUNNING) {
 		*ret_report = (struct reload_report){RELOAD_UNAVAILABLE, strdup(not_running(sup))};
 		log_warning("reload ignored: %s", not_running(sup));
-		return;
+		return true;
 	}
 	notify_reloading();
 	control_look_up_groups(sup->control);
-	config = reload(sup->config_path, sup->config, &sup->captures, ret_report);
-	if (config != NULL) {
-		config_free(sup->config);
-		sup->config = config;
-		sup->loaded_ns = clock_realtime_ns();
-		storage_configure(&sup->storage, config);
-		while ((child = next_child(sup, child)) != NULL) {
-			if (!child->set->gone)
-				child_configure(child);
-		}
+	if (!reload_begin(&sup->reload, sup->config, ret_report)) {
+		sup->reload_job = job;
+		return false;
 	}
-	notify_ready();
+	if (sup->reload.run == NULL) /* it was not refused because of another one */
+		notify_ready();
+	return true;
 }
 
 static void on_sighup(evutil_socket_t fd, short what, void *arg)
@@ -749,8 +815,8 @@ static void on_sighup(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	reload_now(arg, &report);
-	reload_report_done(&report);
+	if (reload_now(arg, NULL, &report))
+		reload_report_done(&report);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
@@ -871,7 +937,7 @@ static int open_captures(struct supervisor *sup, struct fancap_error *err)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return capture_open_left(config, &sup->store, &sup->captures, err);
 }
 
 static int start_children(struct supervisor *sup, struct fancap_error *err)
@@ -910,6 +976,16 @@ static int supervisor_open(struct supervisor *sup)
 		.rotated = on_child_rotated,
 		.base = sup->base,
 		.mailbox_fd = -1,
+		.arg = sup,
+	};
+	sup->reload.owner = (struct reload_owner){
+		.base = sup->base,
+		.path = sup->config_path,
+		.captures = &sup->captures,
+		.children = &sup->owner,
+		.in_force = on_config_in_force,
+		.finished = on_set_finished,
+		.over = on_reloaded,
 		.arg = sup,
 	};
 	if (r == 0)
@@ -1015,6 +1091,7 @@ static void supervisor_close(struct supervisor *sup)
 	log_set_tap(NULL, NULL);
 	events_close(sup->events);
 	presence_close(sup->presence);
+	reload_stop(&sup->reload);
 	rotations_done(&sup->rotations);
 	waiting_done(&sup->restarts);
 	captures_close(&sup->captures);

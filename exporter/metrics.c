@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/manual.h"
 #include "exporter/metrics_table.h"
 
 #define NS_PER_S 1000000000LL
@@ -308,5 +309,24 @@ void metrics_print_table(FILE *out)
 		for (size_t k = 0; metric->label && k < METRIC_VALUES_MAX && metric->values[k].path; k++)
 			fprintf(out, "%s`%s`", k ? ", " : " Values: ", metric->values[k].label);
 		fputs(" |\n", out);
+	}
+}
+
+/* Exporter and daemon are one each. */
+static bool has_labels(const struct metric *metric)
+{
+	return metric->label || metric->kind == METRIC_INFO || metric->scope > METRIC_OF_DAEMON;
+}
+
+void metrics_print_manual(FILE *out)
+{
+	for (size_t i = 0; i < metrics_table_length; i++) {
+		fprintf(out, "*%s* (%s", metrics_table[i].name, metrics_table[i].type);
+		if (has_labels(&metrics_table[i]))
+			fputs("; ", out);
+		print_labels(&metrics_table[i], out);
+		fputs(")\n\t", out);
+		manual_text(out, metrics_table[i].help);
+		fputs("\n\n", out);
 	}
 }

@@ -20,4 +20,7 @@ int metrics_write(json_t *document, struct evbuffer *out);
 /** The table of all metrics, in Markdown: what doc/metrics.md has. */
 void metrics_print_table(FILE *out);
 
+/** The same for a manual page, see common/manual.h. */
+void metrics_print_manual(FILE *out);
+
 #endif

@@ -2,32 +2,24 @@
 #include "exporter/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 
 #include <event2/util.h>
 
+#define PATIENCE_MS 30000
 #define DEFAULT_LISTEN "127.0.0.1:9847"
 #define DEFAULT_SOCKET FANCAP_RUNSTATEDIR "/fancap/io.fancap"
 
-/** An option: one row for parser and help. */
-struct option_row {
-	struct option option;
-	const char *argument;
-	const char *help;
-};
-
-static const struct option_row rows[] = {
-	{ { "listen", required_argument, NULL, 'l' }, "ADDRESS:PORT", "where to serve HTTP; default: " DEFAULT_LISTEN },
-	{ { "socket", required_argument, NULL, 's' }, "PATH", "fancapd's control socket; default: " DEFAULT_SOCKET },
-	{ { "allow-host", required_argument, NULL, 'a' }, "NAME",
+const struct program_option exporter_option_rows[] = {
+	{ { "listen", required_argument, NULL, 'l' }, 0, "ADDRESS:PORT", "where to serve HTTP; default: " DEFAULT_LISTEN },
+	{ { "socket", required_argument, NULL, 's' }, 0, "PATH", "fancapd's control socket; default: " DEFAULT_SOCKET },
+	{ { "allow-host", required_argument, NULL, 'a' }, 0, "NAME",
 	  "answer requests for this name too (may be repeated); see below" },
-	{ { "list-metrics", no_argument, NULL, 'm' }, NULL, "print which metrics there are" },
-	{ { "help", no_argument, NULL, 'h' }, NULL, "print this" },
-	{ { "version", no_argument, NULL, 'V' }, NULL, "print version and features" },
+	{ { "list-metrics", no_argument, NULL, 'm' }, 0, NULL, "print which metrics there are" },
+	{ { "help", no_argument, NULL, 'h' }, 0, NULL, "print this" },
+	{ { "version", no_argument, NULL, 'V' }, 0, NULL, "print version and features" },
+	{ { NULL, 0, NULL, 0 }, 0, NULL, NULL },
 };
-
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 static const char about[] =
 	"Usage: fancap-exporter [OPTION]...\n\n"
@@ -43,13 +35,7 @@ static const char details[] =
 void exporter_options_print_help(FILE *out)
 {
 	fputs(about, out);
-	for (size_t i = 0; i < ROWS; i++) {
-		char usage[64];
-
-		snprintf(usage, sizeof(usage), "--%s%s%s", rows[i].option.name, rows[i].argument ? " " : "",
-			 rows[i].argument ? rows[i].argument : "");
-		fprintf(out, "  %-23s %s\n", usage, rows[i].help);
-	}
+	program_options_help(out, exporter_option_rows, 23);
 	fputs(details, out);
 }
 
@@ -94,14 +80,13 @@ static int take(struct exporter_options *options, int option, const char *value,
 
 int exporter_options_parse(int argc, char **argv, struct exporter_options *ret, struct fancap_error *err)
 {
-	struct option table[ROWS + 1] = { { 0 } };
+	struct program_parser parser;
 	int option;
 
-	*ret = (struct exporter_options){ .socket = DEFAULT_SOCKET };
+	*ret = (struct exporter_options){ .socket = DEFAULT_SOCKET, .patience_ms = PATIENCE_MS };
 	(void)parse_listen(DEFAULT_LISTEN, ret, NULL);
-	for (size_t i = 0; i < ROWS; i++)
-		table[i] = rows[i].option;
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+	program_parser_init(&parser, exporter_option_rows);
+	while ((option = getopt_long(argc, argv, parser.letters, parser.table, NULL)) != -1) {
 		if (take(ret, option, optarg, err) < 0)
 			return -EINVAL;
 		if (ret->action != EXPORTER_SERVE)

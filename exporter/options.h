@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "common/program_options.h"
 #include "exporter/hosts.h"
 #include "fancap/error.h"
 
@@ -22,7 +23,11 @@ struct exporter_options {
 	int listen_len;
 	const char *socket; ///< of fancapd; borrowed from argv, as names are
 	struct hosts hosts;
+	unsigned patience_ms; ///< with one request and its answer over HTTP
 };
+
+/** All there are, for parser, help and manual. */
+extern const struct program_option exporter_option_rows[];
 
 /**
  * Read the command line, with getopt_long(): optind has to be 1, or 0 for another time.

@@ -6,30 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** An option: one row for parser and help. */
-struct option_row {
-	struct option option;
-	const char *argument;
-	const char *help;
-};
-
-static const struct option_row rows[] = {
-	{{"speed", required_argument, NULL, 's'}, "SPEED", "how fast to send, see below; default: recorded"},
-	{{"loop", required_argument, NULL, 'l'}, "N", "send everything N times, 0: until stopped; default: 1"},
-	{{"preload", no_argument, NULL, 'p'}, NULL, "read all packets into memory first"},
-	{{"threads", required_argument, NULL, 't'}, "N", "send with N threads, with --preload --speed top; see below"},
-	{{"filter", required_argument, NULL, 'f'}, "EXPR", "send only what this libpcap filter lets through"},
-	{{"qdisc", no_argument, NULL, 'q'}, NULL,
-	 "through the queueing discipline: slower, but tcpdump on IFACE sees it"},
-	{{"force", no_argument, NULL, 'F'}, NULL, "even if a default route of this machine leads through IFACE"},
-	{{"json", no_argument, NULL, 'j'}, NULL, "report in JSON"},
-	{{"help", no_argument, NULL, 'h'}, NULL, "print this"},
-	{{"version", no_argument, NULL, 'V'}, NULL, "print version and features"},
+const struct program_option replay_options[] = {
+	{{"speed", required_argument, NULL, 's'}, 0, "SPEED", "how fast to send, see below; default: recorded"},
+	{{"loop", required_argument, NULL, 'l'}, 0, "N", "send everything N times, 0: until stopped; default: 1"},
+	{{"preload", no_argument, NULL, 'p'}, 0, NULL, "read all packets into memory first"},
+	{{"threads", required_argument, NULL, 't'}, 0, "N", "send with N threads, with --preload --speed top; see below"},
+	{{"filter", required_argument, NULL, 'f'}, 0, "EXPR", "send only what this libpcap filter lets through"},
+	{{"qdisc", no_argument, NULL, 'q'}, 0, NULL, "through the queueing discipline: slower, but tcpdump on IFACE sees it"},
+	{{"force", no_argument, NULL, 'F'}, 0, NULL, "even if a default route of this machine leads through IFACE"},
+	{{"json", no_argument, NULL, 'j'}, 0, NULL, "report in JSON"},
+	{{"help", no_argument, NULL, 'h'}, 0, NULL, "print this"},
+	{{"version", no_argument, NULL, 'V'}, 0, NULL, "print version and features"},
+	{{NULL, 0, NULL, 0}, 0, NULL, NULL},
 };
 
 _Static_assert(OPTIONS_THREADS_MAX == 256, "say so in the error");
-
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 static const char about[] =
 	"Usage: fancap-replay [OPTION]... FILE... IFACE\n\n"
@@ -54,13 +45,7 @@ static const char details[] =
 void options_print_help(FILE *out)
 {
 	fputs(about, out);
-	for (size_t i = 0; i < ROWS; i++) {
-		char usage[64];
-
-		snprintf(usage, sizeof(usage), "--%s%s%s", rows[i].option.name, rows[i].argument ? " " : "",
-			 rows[i].argument ? rows[i].argument : "");
-		fprintf(out, "  %-16s %s\n", usage, rows[i].help);
-	}
+	program_options_help(out, replay_options, 16);
 	fputs(details, out);
 }
 
@@ -146,12 +131,11 @@ static int take_words(struct options *options, int argc, char **argv, struct fan
 int options_parse(int argc, char **argv, struct options *ret, struct fancap_error *err)
 {
 	struct options options = {.speed = SPEED_AS_RECORDED, .loops = 1, .threads = 1};
-	struct option table[ROWS + 1] = {{0}};
+	struct program_parser parser;
 	int option;
 
-	for (size_t i = 0; i < ROWS; i++)
-		table[i] = rows[i].option;
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+	program_parser_init(&parser, replay_options);
+	while ((option = getopt_long(argc, argv, parser.letters, parser.table, NULL)) != -1) {
 		if (take(&options, option, optarg, err) < 0)
 			return -EINVAL;
 		if (options.action != OPTIONS_REPLAY)

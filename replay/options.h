@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/program_options.h"
 #include "fancap/error.h"
 #include "replay/speed.h"
 
@@ -36,6 +37,8 @@ struct options {
 	size_t n_paths;
 	const char *interface;
 };
+
+extern const struct program_option replay_options[];
 
 /** Read the command line, whose strings are kept. @return 0, or -EINVAL: err says why, or is empty: getopt_long() did */
 int options_parse(int argc, char **argv, struct options *ret, struct fancap_error *err);

@@ -14,7 +14,7 @@ import pytest
 
 import varlink
 from faults import FaultyDisk
-from harness import FANCAPCTL, Fancapd, Frames, Link, check_against_files, interface, verify, wait_until
+from harness import FANCAPCTL, Fancapd, Frames, Link, check_against_files, check_clean, interface, verify, wait_until
 
 COUNT = 20_000
 ROTATIONS = 25
@@ -197,6 +197,42 @@ def test_reload_takes_effect_before_it_is_answered(fancapd: Fancapd, link: Link)
     assert fancapd.log().count("io.fancap.Reload {} called by user 0, process ") == 2
 
 
+def test_reload_with_new_rings_is_answered_when_they_have_taken_over(fancapd: Fancapd, link: Link) -> None:
+    frames = Frames()
+    fancapd.all_there = False
+    fancapd.configure(interface(link, 3))
+    fancapd.start()
+    sender = link.flow(frames, pps=10_000)
+    before = fancapd.statistics()["interfaces"][0]["fanout_id"]
+    fancapd.configure(interface(link, 2))
+    done = ctl(fancapd, "reload")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the configuration has been reloaded\n", "")
+    assert fancapd.statistics()["interfaces"][0]["fanout_id"] != before
+    wait_until(lambda: len(fancapd.workers()) == 2, "the old workers' end")
+    sent = sender.stop()["sent"]
+    total = fancapd.settle(sent)["total"]
+    fancapd.stop()
+    assert total["packets_written"] == sent
+    check_clean(verify(fancapd.files(), frames, sent))
+
+
+def test_one_reload_at_a_time(fancapd: Fancapd, link: Link) -> None:
+    """Whoever asks for another one is told so, and told at once: its workers cannot have started by then."""
+    fancapd.configure(interface(link, 2))
+    fancapd.start()
+    fancapd.configure(interface(link, 3))
+    with varlink.Connection(fancapd.socket) as one, varlink.Connection(fancapd.socket) as other:
+        os.kill(fancapd.pid, signal.SIGSTOP)
+        for client in (one, other):
+            client.send("io.fancap.Reload")
+        os.kill(fancapd.pid, signal.SIGCONT)
+        answers = sorted((client.receive() for client in (one, other)), key=lambda answer: "error" in answer)
+    assert "error" not in answers[0]
+    assert answers[1]["error"] == "io.fancap.Unavailable"
+    assert answers[1]["parameters"]["reason"] == "another reload is under way"
+    fancapd.stop()
+
+
 def test_refused_reload_tells_its_caller(fancapd: Fancapd, link: Link) -> None:
     fancapd.configure(interface(link, 2))
     fancapd.start()
@@ -216,11 +252,11 @@ def test_refused_reload_tells_its_caller(fancapd: Fancapd, link: Link) -> None:
     assert caught.value.name == "io.fancap.InvalidConfiguration"
     assert "syntax error" in caught.value.parameters["errors"][0]
 
-    fancapd.configure(interface(link, 3))
+    fancapd.configure(interface(link, 3), control={"socket": f"{fancapd.socket}2"})
     done = ctl(fancapd, "reload")
     assert done.returncode == 1
     assert done.stderr == ("fancapctl: the new configuration cannot be reloaded, nothing has changed: "
-                           "cap0: workers takes a restart\n")
+                           "control.socket takes a restart\n")
     assert fancapd.processes() == pids
     assert fancapd.log().count("reload refused, nothing has changed: ") >= 4
     fancapd.stop()

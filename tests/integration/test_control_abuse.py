@@ -8,8 +8,10 @@ import os
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TypeVar
 
 import pytest
 
@@ -23,6 +25,7 @@ CLIENTS = 32
 REQUEST_BYTES = 64 * 1024
 # What another client may have to wait: generous for a busy machine, and far below what a blocked loop would take.
 OTHERS_S = 4.0
+T = TypeVar("T")
 GET_STATISTICS = b'{"method":"io.fancap.GetStatistics"}\0'
 
 
@@ -254,5 +257,29 @@ def test_one_client_too_many_is_told_so(abused: Abuse, opened: ExitStack) -> Non
         for connection in connections:
             connection.close()
         wait_until(served, "room for another client")
+
+    abused(attack)
+
+
+def test_flood_of_connections_keeps_nobody_out(abused: Abuse) -> None:
+    """Ten thousand that say nothing, many of them at a time: they make room for each other, and for who has something to say."""
+    def patiently(connect: Callable[[], T]) -> T:
+        """The queue of those not accepted yet may be full: a socket that does not block is told so."""
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                return connect()
+            time.sleep(0.001)
+
+    def attack(others: Others) -> None:
+        silent: deque[socket.socket] = deque()
+        for i in range(10_000):
+            silent.append(patiently(lambda: dial(others.fancapd)))
+            if len(silent) > 200:
+                silent.popleft().close()
+            if i % 500 == 0:
+                patiently(others.ask)
+        for connection in silent:
+            connection.close()
+        print(f"a call took {others.slowest_s * 1000:.0f} ms at most")
 
     abused(attack)

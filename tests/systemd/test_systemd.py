@@ -445,6 +445,52 @@ def test_restarts_under_traffic_lose_nothing(service: Service) -> None:
     assert len(pids) == 4
 
 
+def test_restarts_with_other_rings_lose_nothing(service: Service) -> None:
+    """What was in the old rings is in files, and nothing is in both; killed as it goes over, too."""
+    service.all_there = False
+    service.configure(ring={"size": "64MiB"})
+    service.start()
+    frames = Frames()
+    sender = service.link.flow(frames, pps=PPS)
+    changes = [{"workers": 3, "ring": {"size": "64MiB"}},
+               {"workers": 1, "ring": {"size": "128MiB", "block-size": "256KiB", "block-timeout": "30ms"}},
+               {"workers": 2, "fanout": {"mode": "lb"}, "ring": {"size": "64MiB"}}]
+    for options in changes:
+        service.wait_for_packets(COUNT)
+        service.configure(**options)
+        service.systemctl("restart")
+    service.wait_for_packets(COUNT)
+    for options in changes:
+        main = service.main_pid
+        service.configure(**options)
+        service.systemctl("kill", "--signal=HUP", "--kill-who=main")
+        kill(service.machine, main)
+        wait_until(lambda: service.main_pid not in (0, main) and service.show("ActiveState") == "active", "restart", 30)
+        service.wait_for_packets(COUNT)
+    wait_until(lambda: len(service.workers()) == 2, "the old sets' end", 30)
+    sent = sender.stop()["sent"]
+    wait_until(lambda: service.statistics()["total"]["packets_in_ring"] == 0, "rings empty", 30)
+    service.stop()
+    result = verify(service.files(), frames, sent)
+    check_clean(result)
+    assert (result["packets"], result["missing"]) == (sent, 0)
+
+
+def test_rings_of_an_interface_that_is_not_configured_any_more_are_drained(service: Service) -> None:
+    service.all_there = False
+    service.start()
+    frames = Frames()
+    service.link.send(frames, COUNT)
+    service.configure(name="lo")
+    service.systemctl("restart")
+    service.wait_message("the interface is not in the configuration")
+    wait_until(lambda: len(service.statistics()["interfaces"]) == 1, "the end of it", 30)
+    assert service.statistics()["interfaces"][0]["interface"] == "lo"
+    service.stop()
+    files = [path for path in service.files() if path.name.startswith(service.link.name)]
+    assert verify(files, frames, COUNT)["missing"] == 0
+
+
 def test_a_killed_supervisor_loses_nothing(service: Service) -> None:
     """Not even with all workers killed beside it."""
     service.start()

@@ -94,7 +94,7 @@ def test_descriptions_are_valid(varlinkctl: Varlinkctl, name: str) -> None:
     answer(varlinkctl("validate-idl", f"/mnt/doc/{name}.varlink"))
 
 
-def call(varlinkctl: Varlinkctl, method: str, **parameters: str) -> Json:
+def call(varlinkctl: Varlinkctl, method: str, **parameters: object) -> Json:
     return json.loads(answer(varlinkctl("--json=short", "call", SOCKET, method, json.dumps(parameters))))
 
 
@@ -120,6 +120,48 @@ def test_call_rotate(varlinkctl: Varlinkctl) -> None:
 
 def test_call_reload(varlinkctl: Varlinkctl) -> None:
     assert call(varlinkctl, "io.fancap.Reload") == {}
+
+
+@pytest.mark.parametrize(("method", "member"), [
+    ("ListInterfaces", "interfaces"), ("ListWorkers", "workers"), ("GetConfiguration", "yaml"), ("ListSegments", "segments")])
+def test_call_other_read_methods(varlinkctl: Varlinkctl, method: str, member: str) -> None:
+    assert call(varlinkctl, f"io.fancap.{method}")[member]
+
+
+@pytest.mark.parametrize(("method", "parameters", "expected"), [
+    ("Pause", {}, {"interfaces": 1}),
+    ("Resume", {"interface": "cap0"}, {"interfaces": 1}),
+    ("SetFilter", {"interface": "cap0", "filter": "udp"}, {"filter": "udp"}),
+    ("SetFilter", {"interface": "cap0", "configured": True}, {}),
+    ("SetLogLevel", {"level": "info"}, {"previous": "info"}),
+    ("Hold", {"paths": []}, {"changed": 0}),
+    ("Release", {"paths": []}, {"changed": 0}),
+])
+def test_call_acting_methods(varlinkctl: Varlinkctl, method: str, parameters: Json, expected: Json) -> None:
+    answered = call(varlinkctl, f"io.fancap.{method}", **parameters)
+    assert {key: value for key, value in answered.items() if value is not None} == expected
+
+
+def test_call_restart_worker(varlinkctl: Varlinkctl, fancapd: Fancapd) -> None:
+    pid = call(varlinkctl, "io.fancap.RestartWorker", interface="cap0", worker=1)["pid"]
+    assert fancapd.workers()[1]["pid"] == pid
+
+
+@pytest.mark.parametrize(("method", "parameters", "member"), [
+    ("GetStatistics", {"interval_ms": 100}, "total"), ("Events", {"backlog": 3}, "number")])
+def test_streams(varlinkctl: Varlinkctl, fancapd: Fancapd, method: str, parameters: Json, member: str) -> None:
+    """Until somebody has had enough of it."""
+    call(varlinkctl, "io.fancap.Rotate")
+    done = varlinkctl("--timeout=5s", "--json=short", "--more", "call", SOCKET, f"io.fancap.{method}", json.dumps(parameters))
+    # A JSON text sequence (RFC 7464). Cut off by the time limit, its last one may be torn.
+    replies = [json.loads(text) for text in done.stdout.split("\x1e")[1:-1]]
+    assert len(replies) >= 2
+    assert all(member in reply for reply in replies)
+
+
+def test_events_need_more(varlinkctl: Varlinkctl) -> None:
+    done = varlinkctl("call", SOCKET, "io.fancap.Events", "{}")
+    assert done.returncode != 0 and "ExpectedMore" in done.stderr
 
 
 def test_errors_have_their_names(varlinkctl: Varlinkctl) -> None:

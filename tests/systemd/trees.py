@@ -20,7 +20,7 @@ CACHE = Path(os.environ.get("FANCAP_CACHE", "/var/cache/fancap-tests"))
 BASE = ("systemd", "systemd-sysv", "dbus", "iproute2")
 # What fancapd and fancapctl are linked with, under Debian 12's names.
 RUNTIME = ("libcap-ng0", "libcyaml1", "libevent-core-2.1-7", "libevent-extra-2.1-7", "libjansson4", "libpcap0.8", "libseccomp2",
-           "libsystemd0", "libyaml-0-2", "liburing2", "libmnl0", "libzstd1")
+           "libsystemd0", "libyaml-0-2", "liburing2", "libmnl0", "libncursesw6", "libzstd1")
 
 TRIM = ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*"]

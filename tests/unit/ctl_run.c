@@ -121,6 +121,8 @@ void daemon_stop(struct daemon *daemon)
 
 /* --- fancapctl -------------------------------------------------------------------------------------------------- */
 
+unsigned run_timeout_ms = RUN_TIMEOUT_MS;
+
 /* @param options what main() would make of those before the command */
 static struct result run_ctl(const struct ctl *options, const char *const *words)
 {
@@ -144,13 +146,12 @@ static struct result run_ctl(const struct ctl *options, const char *const *words
 
 struct result run_words(const char *socket, bool json, const char *const *words)
 {
-	return run_ctl(&(struct ctl){ .socket = socket, .timeout_ms = 300, .json = json }, words);
+	return run_ctl(&(struct ctl){ .socket = socket, .timeout_ms = run_timeout_ms, .json = json }, words);
 }
 
 struct result run_on(const char *host, const char *socket, const char *const *words)
 {
-	/* A process that has to be started takes its time on a busy machine. */
-	return run_ctl(&(struct ctl){ .socket = socket, .host = host, .timeout_ms = 30000 }, words);
+	return run_ctl(&(struct ctl){ .socket = socket, .host = host, .timeout_ms = run_timeout_ms }, words);
 }
 
 struct result run_at(const char *socket, bool json, const char *command, const char *argument)

@@ -31,6 +31,11 @@ struct daemon daemon_start(enum manner manner, const char *bytes, size_t len);
 void daemon_kill(struct daemon *daemon);
 void daemon_stop(struct daemon *daemon);
 
+#define RUN_TIMEOUT_MS 30000u /* what takes longer hangs, however busy the machine is */
+
+/** --timeout of what follows: RUN_TIMEOUT_MS, but for those who want to see that it ends. */
+extern unsigned run_timeout_ms;
+
 struct result {
 	enum ctl_exit exit;
 	char *out, *err;

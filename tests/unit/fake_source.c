@@ -173,6 +173,8 @@ static void fake_status(void *arg, struct control_status *ret_status)
 			.keeper_restarts = fake->no_snapshot ? 0 : 1,
 			.directories = fake_directories,
 			.status = fake->no_snapshot ? &none : &storage,
+			.written_bytes_per_s = fake->no_snapshot ? -1 : 2500000.5,
+			.retain_seconds = fake->no_snapshot ? -1 : 864000,
 		},
 	};
 }
@@ -187,7 +189,9 @@ void fake_source_end_jobs(struct fake_source *fake, bool in_time)
 	};
 	const struct segments_answer answer = { .result = fake->segments_result, .changed = 1, .more = true, .n = 2,
 						.entries = files, .directories = fake_directories };
-	const struct control_outcome outcome = { .in_time = in_time, .workers = 2, .pid = 1234, .segments = &answer };
+	struct reload_report report = { fake->reload_result, (char *)(uintptr_t)fake->reload_reasons };
+	const struct control_outcome outcome = { .in_time = in_time, .workers = 2, .pid = 1234, .segments = &answer,
+						 .reload = &report };
 
 	while (fake->n_jobs > 0) {
 		struct control_job *job = fake->jobs[--fake->n_jobs];
@@ -196,14 +200,20 @@ void fake_source_end_jobs(struct fake_source *fake, bool in_time)
 	}
 }
 
-static void fake_reload(void *arg, struct reload_report *ret_report)
+static bool fake_reload(void *arg, struct control_job *job, struct reload_report *ret_report)
 {
 	struct fake_source *fake = arg;
+
+	if (fake->reload_takes_time) {
+		fake->jobs[fake->n_jobs++] = job;
+		return false;
+	}
 
 	fake_source_end_jobs(fake, true);
 	fake->reloads++;
 	*ret_report = (struct reload_report){ fake->reload_result,
 					      fake->reload_reasons ? strdup(fake->reload_reasons) : NULL };
+	return true;
 }
 
 static int fake_rotate(void *arg, const char *interface, struct control_job *job)

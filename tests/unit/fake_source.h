@@ -22,6 +22,7 @@ struct fake_source {
 	const char *admin_group;
 	struct events *events; ///< the caller's; fake_source_serve() makes its own
 	enum reload_result reload_result; ///< of every reload
+	bool reload_takes_time; ///< it is a job, too
 	const char *reload_reasons;
 	int segments_result; ///< of what is asked about files
 	struct segments_query query; ///< as ListSegments was called last

@@ -965,7 +965,7 @@ static void stream_to_a_client_that_sends_no_more_ends_with_it(void **state)
 	assert_descriptors_as_before(server, before);
 }
 
-/* --- who may act ------------------------------------------------------------------------------------- */
+/* --- who may call ------------------------------------------------------------------------------------- */
 
 #define OWN_UID 65533
 #define OTHER_UID 65534
@@ -976,7 +976,7 @@ struct who {
 	uid_t uid;
 	gid_t gid;
 	gid_t group; /* a supplementary one, the last of many; 0: none */
-	bool may_act;
+	bool may_read, may_act;
 };
 
 static void become(const struct who *who)
@@ -1007,7 +1007,7 @@ static bool is_allowed(const struct server *server, const struct who *who, const
 		reply = client_reply(&client);
 		if (!reply.root)
 			_exit(101);
-		_exit(reply.error ? !strcmp(reply.error, FANCAP_ERROR_PERMISSION_DENIED) : 2);
+		_exit(reply.error && !strcmp(reply.error, FANCAP_ERROR_PERMISSION_DENIED) ? 1 : 2);
 	}
 	status = wait_for(pid);
 	assert_true(status == 1 || status == 2);
@@ -1028,7 +1028,7 @@ static struct server *server_of(uid_t uid, const char *admin_group)
 	if (server->pid == 0) {
 		struct fake_source fake = { .n_workers = 1, .admin_group = admin_group };
 
-		become(&(struct who){ uid, uid, 0, false });
+		become(&(struct who){ uid, uid, 0, false, false });
 		exit(fake_source_serve(server->path, &fake, NULL) < 0);
 	}
 	wait_until_it_listens(server);
@@ -1036,42 +1036,76 @@ static struct server *server_of(uid_t uid, const char *admin_group)
 	return server;
 }
 
+/* What there is, as it describes itself: the next method, from at on. NULL: there is none. @return its end */
+static const char *next_method(const char *at, char *ret_name, size_t size)
+{
+	at = strstr(at, "\nmethod ");
+	if (!at)
+		return NULL;
+	at += strlen("\nmethod ");
+	snprintf(ret_name, size, "io.fancap.%.*s", (int)strcspn(at, " ("), at);
+	return at;
+}
+
+static bool is_reading(const char *method)
+{
+	return !strncmp(method, "io.fancap.Get", 13) || !strncmp(method, "io.fancap.List", 14) ||
+	       !strcmp(method, "io.fancap.Events");
+}
+
+static void assert_right(const struct server *server, const struct who *who, const char *method, bool right)
+{
+	char call[160];
+
+	/* Whether one may is asked before what with, so that nothing is done here. */
+	snprintf(call, sizeof(call), "{\"method\":\"%s\",\"parameters\":{\"nonsense\":1}}", method);
+	if (is_allowed(server, who, call) != right)
+		fail_msg("user %d, group %d and %d: %s", (int)who->uid, (int)who->gid, (int)who->group, method);
+}
+
+/* Every one of these callers, every method. */
 static void assert_matrix(const char *admin_group, const struct who *rows, size_t n)
 {
 	struct server *server = server_of(OWN_UID, admin_group);
+	char method[64];
 
 	for (size_t i = 0; i < n; i++) {
-		assert_true(is_allowed(server, &rows[i], STATUS));
-		assert_true(is_allowed(server, &rows[i], STATISTICS));
-		assert_true(is_allowed(server, &rows[i], INFO));
-		if (is_allowed(server, &rows[i], RELOAD) != rows[i].may_act)
-			fail_msg("user %d, group %d and %d", (int)rows[i].uid, (int)rows[i].gid, (int)rows[i].group);
-		if (!rows[i].may_act)
-			assert_false(is_allowed(server, &rows[i], ROTATE));
+		unsigned acting = 0;
+
+		for (const char *at = varlink_io_fancap; (at = next_method(at, method, sizeof(method)));) {
+			assert_right(server, &rows[i], method, is_reading(method) ? rows[i].may_read : rows[i].may_act);
+			acting += !is_reading(method);
+		}
+		assert_true(acting >= 9);
+		assert_right(server, &rows[i], "org.varlink.service.GetInfo", rows[i].may_read);
+		assert_right(server, &rows[i], "io.fancap.NoSuchMethod", rows[i].may_read);
+		assert_int_equal(is_allowed(server, &rows[i], STATUS), rows[i].may_read);
+		assert_int_equal(is_allowed(server, &rows[i], RELOAD), rows[i].may_act);
 	}
 	server_stop(server);
 }
 
-static void only_root_we_and_admins_may_act(void **state)
+static void only_root_we_and_groups_may_call(void **state)
 {
 	static const struct who rows[] = {
-		{ 0, 0, 0, true },
-		{ 0, OTHER_UID, 0, true },
-		{ OWN_UID, OTHER_UID, 0, true },
-		{ OTHER_UID, OTHER_UID, 0, false },
-		{ OTHER_UID, 0, 0, false }, /* root's group is not root */
-		{ OTHER_UID, OWN_UID, 0, false },
-		{ OTHER_UID, ADMIN_GID, 0, true },
-		{ OTHER_UID, OTHER_UID, ADMIN_GID, true },
-		{ OTHER_UID, OTHER_UID, 4, false },
-		{ OTHER_UID, ADMIN_GID, 4, true },
+		{ 0, 0, 0, true, true },
+		{ 0, OTHER_UID, 0, true, true },
+		{ OWN_UID, OTHER_UID, 0, true, true },
+		{ OTHER_UID, OTHER_UID, 0, false, false },
+		{ OTHER_UID, 0, 0, false, false }, /* root's group is not root */
+		{ OTHER_UID, OWN_UID, 0, true, false },
+		{ OTHER_UID, OTHER_UID, OWN_UID, true, false },
+		{ OTHER_UID, ADMIN_GID, 0, true, true },
+		{ OTHER_UID, OTHER_UID, ADMIN_GID, true, true },
+		{ OTHER_UID, OTHER_UID, 4, false, false },
+		{ OTHER_UID, ADMIN_GID, 4, true, true },
 	};
 	static const struct who without_group[] = {
-		{ 0, 0, 0, true },
-		{ OWN_UID, OTHER_UID, 0, true },
-		{ OTHER_UID, OTHER_UID, 0, false },
-		{ OTHER_UID, OTHER_UID, ADMIN_GID, false },
-		{ OTHER_UID, ADMIN_GID, 0, false },
+		{ 0, 0, 0, true, true },
+		{ OWN_UID, OTHER_UID, 0, true, true },
+		{ OTHER_UID, OTHER_UID, 0, false, false },
+		{ OTHER_UID, OWN_UID, ADMIN_GID, true, false },
+		{ OTHER_UID, ADMIN_GID, 0, false, false },
 	};
 
 	(void)state;
@@ -1412,7 +1446,7 @@ int main(void)
 		with_server(stream_goes_on_until_it_is_closed),
 		cmocka_unit_test(stream_that_nobody_reads_is_bounded_and_ends),
 		with_server(stream_to_a_client_that_sends_no_more_ends_with_it),
-		cmocka_unit_test(only_root_we_and_admins_may_act),
+		cmocka_unit_test(only_root_we_and_groups_may_call),
 		with_server(socket_is_for_owner_and_group),
 		cmocka_unit_test(socket_is_not_wider_for_an_instant),
 		cmocka_unit_test(umask_does_not_narrow_it),

@@ -342,7 +342,9 @@ static void events_are_followed(void **state)
 static void events_of_a_hanging_daemon_time_out(void **state)
 {
 	(void)state;
+	run_timeout_ms = 300;
 	assert_fails(run_against(HANGS, "", 0, false, "events"), CTL_TIMEOUT, "no answer within 0.3 s");
+	run_timeout_ms = RUN_TIMEOUT_MS;
 }
 
 #define STATISTICS(dropped, more) \
@@ -387,7 +389,7 @@ static void watched_tables_are_apart(void **state)
 static void a_watched_daemon_that_stops_answering_times_out(void **state)
 {
 	struct daemon daemon = daemon_start(TALKS, STATISTICS(0, MORE), sizeof(STATISTICS(0, MORE)));
-	struct result result = run_words(daemon.path, true, WORDS("statistics", "--watch", "0.1"));
+	struct result result = run_words(daemon.path, true, WORDS("statistics", "--watch", "0.1", "--timeout", "2"));
 
 	(void)state;
 	assert_int_equal(result.exit, CTL_TIMEOUT);

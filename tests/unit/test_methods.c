@@ -168,7 +168,7 @@ static void check_against_idl(const char *text, const char *kind, const char *na
 
 /* --- calling ------------------------------------------------------------------------------------------- */
 
-static const struct access_caller reader = { .uid = 1000, .pid = 1 };
+static const struct access_caller reader = { .uid = 1000, .pid = 1, .level = ACCESS_READ };
 static const struct access_caller admin = { .uid = 1000, .pid = 1, .level = ACCESS_ACT };
 
 static bool call_as(struct fake_source *fake, const struct access_caller *caller, const char *text,
@@ -246,6 +246,8 @@ static void status_tells_of_the_storage(void **state)
 	assert_int_equal(number(storage, "bytes"), 987654321012);
 	assert_int_equal(number(storage, "removed_files"), 34);
 	assert_int_equal(number(storage, "synced_files"), 5678);
+	assert_int_equal(number(storage, "retain_seconds"), 864000);
+	assert_float_equal(json_real_value(json_object_get(storage, "written_bytes_per_s")), 2500000.5, 0.01);
 	assert_string_equal(json_string_value(json_object_get(directory, "path")), "/srv/two");
 	assert_int_equal(number(directory, "free_bytes"), 198765432101);
 	json_decref(reply.parameters);
@@ -947,6 +949,37 @@ static void rotate_answers_when_it_is_over(void **state)
 	json_decref(later.parameters);
 }
 
+static void reload_that_takes_its_time_answers_when_it_is_over(void **state)
+{
+	struct fake_source fake = { .reload_takes_time = true };
+	struct control_source source = fake_source(&fake);
+	struct method_wait wait = { .answer = on_answer };
+	struct method_reply reply;
+
+	(void)state;
+	later = (struct method_reply){ 0 };
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.Reload\"}", &wait, &reply));
+	assert_null(later.parameters);
+	fake_source_end_jobs(&fake, true);
+	assert_null(later.error);
+	check_against_idl(varlink_io_fancap, "method", "Reload", later.parameters);
+	json_decref(later.parameters);
+
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.Reload\"}", &wait, &reply));
+	fake.reload_result = RELOAD_UNAVAILABLE;
+	fake.reload_reasons = "no memory for the rings";
+	fake_source_end_jobs(&fake, true);
+	assert_string_equal(later.error, FANCAP_ERROR_UNAVAILABLE);
+	assert_string_equal(json_string_value(json_object_get(later.parameters, "reason")), "no memory for the rings");
+	json_decref(later.parameters);
+
+	later = (struct method_reply){ 0 };
+	assert_false(call_as(&fake, &admin, "{\"method\":\"io.fancap.Reload\"}", &wait, &reply));
+	methods_forget(&source, &wait);
+	fake_source_end_jobs(&fake, true);
+	assert_null(later.parameters);
+}
+
 static void rotate_that_nobody_waits_for_is_forgotten(void **state)
 {
 	struct fake_source fake = { .n_workers = 2 };
@@ -1275,6 +1308,7 @@ int main(void)
 		cmocka_unit_test(wrong_parameters_are_named),
 		cmocka_unit_test(who_may_only_read_is_refused_all_that_acts),
 		cmocka_unit_test(reload_answers_how_it_went),
+		cmocka_unit_test(reload_that_takes_its_time_answers_when_it_is_over),
 		cmocka_unit_test(rotate_answers_when_it_is_over),
 		cmocka_unit_test(rotate_that_nobody_waits_for_is_forgotten),
 		cmocka_unit_test(rotate_before_the_capture_is_unavailable),

@@ -502,6 +502,7 @@ static void a_block_that_killed_two_workers_is_left_alone(void **state)
 	}
 	record(3);
 	record(4);
+	assert_int_equal(committed().block, 2); /* or the next one that kills would make it forgotten */
 	record(5);
 	fx.folder = own;
 	close_and_read();
@@ -996,6 +997,164 @@ static void an_inherited_block_tells_of_the_file_that_it_goes_to(void **state)
 	assert_int_equal(found.dropcount, 9);
 }
 
+/* --- one set of rings takes over from another -------------------------------------------------------------------- */
+
+static void cut(uint64_t begin_ns, uint64_t end_ns)
+{
+	ledger_set_begin(fx.ledger, begin_ns);
+	ledger_set_end(fx.ledger, end_ns);
+}
+
+static void assert_recorded(uint64_t first, uint64_t end, uint64_t of)
+{
+	for (uint64_t seq = 0; seq < of; seq++) {
+		if (found.times[seq] != (seq >= first && seq < end))
+			fail_msg("packet %llu is there %u times", (unsigned long long)seq, found.times[seq]);
+	}
+	assert_int_equal(committed().packets_written, end - first);
+	assert_int_equal(committed().packets_skipped, of - (end - first));
+	assert_int_equal(found.delivered, end - first);
+	assert_int_equal(found.accepted, end - first);
+	assert_int_equal(recorder_packets_done(fx.recorder), of);
+}
+
+/* Packets are stamped a nanosecond apart: number n at START_NS + n. */
+static void packets_outside_a_cut_are_skipped(void **state)
+{
+	(void)state;
+	cut(START_NS + 130, START_NS + 270);
+	for (unsigned i = 0; i < 8; i++)
+		record(50);
+	recorder_rotate(fx.recorder);
+	read_files();
+	assert_recorded(130, 270, 400);
+	assert_int_equal(committed().blocks_staged + committed().blocks_direct, 8);
+	/* Blocks that are inside as a whole go the way they always do. */
+	assert_int_equal(committed().blocks_direct, fx.settings.writer == CONFIG_WRITER_DIRECT ? 2 : 0);
+}
+
+/* The order of stamps is not that of packets. */
+static void each_packet_is_judged_by_its_own_stamp(void **state)
+{
+	(void)state;
+	fx.time_ns = START_NS + 100;
+	record(50);
+	fx.time_ns = START_NS + 90;
+	record(50); /* 50 to 59 before the cut */
+	cut(START_NS + 100, UINT64_MAX);
+	fx.time_ns = START_NS + 80;
+	record(50); /* 100 to 119 before it */
+	recorder_rotate(fx.recorder);
+	read_files();
+	assert_int_equal(committed().packets_skipped, 20);
+	assert_int_equal(committed().packets_written, 130); /* what was recorded before it was set is not taken back */
+	for (unsigned seq = 0; seq < 150; seq++)
+		assert_int_equal(found.times[seq], seq < 100 || seq >= 120);
+}
+
+static void nothing_is_recorded_before_the_instant_is_decided(void **state)
+{
+	(void)state;
+	cut(LEDGER_CUT_UNDECIDED, UINT64_MAX);
+	record(50);
+	flush();
+	assert_int_equal(committed().packets_skipped, 50);
+	assert_int_equal(recorder_position(fx.recorder), 1);
+	assert_int_equal(folder_count(fx.folder, ".part"), 0);
+	cut(START_NS + 75, UINT64_MAX);
+	record(50);
+	cut(0, UINT64_MAX);
+	record(50);
+	recorder_rotate(fx.recorder);
+	read_files();
+	assert_recorded(75, 150, 150);
+}
+
+/* A device's clock says nothing of what came before what. */
+static void stamps_of_a_device_are_not_judged(void **state)
+{
+	struct test_block block;
+	uint8_t bytes[FRAME_BYTES];
+
+	(void)state;
+	cut(START_NS + 10, START_NS + 20);
+	test_block_init(&block, BLOCK_BYTES, 0, 2, ++fx.position);
+	for (unsigned i = 0; i < 30; i++) {
+		frame(bytes, fx.next_seq++);
+		assert_true(test_block_add(&block, &(struct test_packet){.data = bytes, .caplen = FRAME_BYTES,
+									.time_ns = START_NS + i,
+									.status = i == 5 || i == 25 ? TP_STATUS_TS_RAW_HARDWARE
+												    : TP_STATUS_TS_SOFTWARE}));
+	}
+	record_block(&block);
+	recorder_rotate(fx.recorder);
+	read_files();
+	assert_int_equal(committed().packets_written, 12);
+	assert_int_equal(committed().packets_skipped, 18);
+	for (unsigned seq = 0; seq < 30; seq++)
+		assert_int_equal(found.times[seq], (seq >= 10 && seq < 20) || seq == 5 || seq == 25);
+}
+
+static void a_failed_write_does_not_bring_back_what_was_skipped(void **state)
+{
+	(void)state;
+	fx.params.retry_ns = 3600 * SECOND_NS;
+	recorder_close(fx.recorder);
+	open_recorder();
+	cut(START_NS + 10, UINT64_MAX);
+	limit_file_size(4096);
+	record(200);
+	record(200);
+	recorder_rotate(fx.recorder);
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(committed().packets_skipped, 10);
+	assert_int_equal(recorder_packets_done(fx.recorder), 400);
+}
+
+/* The old set's ring and the new one's, as it were, one after the other: every packet is in exactly one of them. */
+static void killed_workers_agree_on_the_cut(void **state)
+{
+	const size_t bytes = (size_t)KILL_BLOCKS * BLOCK_BYTES;
+	uint8_t *seen = malloc(bytes);
+	uint64_t skipped = 0;
+	unsigned killed = 0;
+
+	(void)state;
+	assert_non_null(seen);
+	recorder_close(fx.recorder);
+	fx.recorder = NULL;
+	fx.settings.rotate_size_bytes = 150000;
+	fx.mixed = true;
+	signal(SIGPIPE, SIG_IGN);
+	for (unsigned i = 0; i < KILL_BLOCKS; i++) {
+		struct test_block block;
+
+		fill_block(&block, KILL_PACKETS);
+		place_block(&block);
+	}
+	memcpy(seen, fx.ring, bytes);
+	srand(2);
+	for (unsigned half = 0; half < 2; half++) {
+		memcpy(fx.ring, seen, bytes); /* the other set's ring has the same packets */
+		ledger_unmap(fx.ledger);
+		fx.ledger = ledger_make(BLOCK_BYTES, NULL);
+		cut(half == 0 ? 0 : START_NS + fx.next_seq / 2 + 7, half == 0 ? START_NS + fx.next_seq / 2 + 7 : UINT64_MAX);
+		killed = 0;
+		while (committed().block < KILL_BLOCKS - 20 && killed++ < 1000)
+			record_and_be_killed((unsigned)rand() % 24, (unsigned)rand() % 300);
+		assert_true(killed > 10);
+		open_recorder();
+		record_from(committed().block);
+		recorder_close(fx.recorder);
+		fx.recorder = NULL;
+		skipped += committed().packets_skipped;
+	}
+	free(seen);
+	read_files();
+	assert_each_once(fx.next_seq);
+	assert_int_equal(skipped, fx.next_seq);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_DIRECT(name) {"directly_" #name, name, setup_direct, teardown, NULL}
 
@@ -1030,6 +1189,17 @@ int main(void)
 		TEST(nothing_is_lost_or_doubled_by_killed_workers),
 		TEST(a_name_claimed_but_not_created_is_given_up),
 		TEST(a_segment_renamed_before_the_ledger_knew_is_left),
+		TEST(packets_outside_a_cut_are_skipped),
+		TEST_DIRECT(packets_outside_a_cut_are_skipped),
+		TEST(each_packet_is_judged_by_its_own_stamp),
+		TEST_DIRECT(each_packet_is_judged_by_its_own_stamp),
+		TEST(nothing_is_recorded_before_the_instant_is_decided),
+		TEST_DIRECT(nothing_is_recorded_before_the_instant_is_decided),
+		TEST(stamps_of_a_device_are_not_judged),
+		TEST_DIRECT(stamps_of_a_device_are_not_judged),
+		TEST(a_failed_write_does_not_bring_back_what_was_skipped),
+		TEST(killed_workers_agree_on_the_cut),
+		TEST_DIRECT(killed_workers_agree_on_the_cut),
 		TEST(a_successor_goes_on_in_the_same_file),
 		TEST(a_successor_with_another_filter_begins_a_new_file),
 		TEST_DIRECT(blocks_that_can_be_rewritten_are_not_packed),
