@@ -49,6 +49,9 @@ struct capture *captures_find(const struct captures *captures, const char *name)
 /** Every worker that has been asked for, of every set of every interface. @param child the one before; NULL: the first */
 struct child *captures_next_child(const struct captures *captures, const struct child *child);
 
+/** How far the workers have come in their rings, in no unit: they get on as long as this changes. */
+uint64_t captures_progress(const struct captures *captures);
+
 /** Have one that was removed and has no sets any more counted in total only, and close it. */
 void captures_forget(struct captures *captures, struct capture *capture);
 
