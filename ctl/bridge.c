@@ -71,6 +71,9 @@ static int bridge(struct way *calls, struct way *replies)
 
 		way_poll(calls, &fds[0], &fds[1]);
 		way_poll(replies, &fds[2], &fds[3]);
+		/* That the daemon has gone is told by its replies ending; asking here as well would end each wait at once. */
+		if (!fds[1].events)
+			fds[1].fd = -1;
 		if (poll(fds, 4, -1) < 0) {
 			if (errno == EINTR)
 				continue;

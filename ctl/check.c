@@ -21,7 +21,7 @@ const char check_details[] =
 	"flows are sent through a network namespace of its own to see whether the kernel keeps them together. Ends with 0 if the "
 	"machine is fit, with 1 if something is critical, or with --strict worth a warning. "
 	"check loss asks the daemon for its losses since it was started and ends as plugins of Nagios do: 0 OK, 1 more than "
-	"--warn, 2 more than --max, 3 unknown; one line says which. An interface that is called loss is named by --interface.";
+	"--warn, 2 more than --max, 3 unknown; one line says which, or with --json an object. An interface that is called loss is named by --interface.";
 
 const struct option_row check_options[] = {
 	{ "workers", 0, "NUMBER", "how many workers each interface is to have", WORD_ANY },
@@ -134,7 +134,7 @@ enum ctl_exit run_check(const struct ctl *ctl, const struct arguments *arguments
 	enum ctl_exit result;
 
 	/* Its codes are those of Nagios, not ours. */
-	if (first && strcmp(first, "loss") == 0 && arguments->n == 1)
+	if (first && strcmp(first, "loss") == 0)
 		return (enum ctl_exit)run_check_loss(ctl, arguments, ctl->interface);
 	if (arguments_option(arguments, "max") || arguments_option(arguments, "warn"))
 		return wrong_usage(ctl, arguments->command, "--max and --warn are for check loss");

@@ -115,8 +115,10 @@ static void offer(const struct ctl *ctl, const char *begin, const char *prefix, 
 	if (strncmp(whole, begin, strlen(begin)))
 		return;
 	text_print(ctl->out, whole);
-	if (help)
-		fprintf(ctl->out, "\t%s", help);
+	if (help) {
+		fputc('\t', ctl->out);
+		text_print(ctl->out, help);
+	}
 	fputc('\n', ctl->out);
 }
 

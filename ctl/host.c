@@ -9,9 +9,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SSH_FAILED 255	  /* of ssh: it could not connect, or log in */
+#define END_MS 2000
+#define END_POLL_MS 10
 #define SHELL_NOT_FOUND 127 /* of the shell there */
 
 extern char **environ;
@@ -96,6 +99,20 @@ int host_start(const struct ctl *ctl, struct host *ret)
 	return r < 0 ? r : fds[0];
 }
 
+/* It has no more to say; if it does not end either, its other end holds it up. */
+static void host_end_soon(struct host *host)
+{
+	const struct timespec moment = { .tv_nsec = END_POLL_MS * 1000000 };
+	siginfo_t ended = { .si_pid = 0 };
+
+	for (int ms = 0; ms < END_MS; ms += END_POLL_MS) {
+		if (waitid(P_PID, (id_t)host->pid, &ended, WEXITED | WNOHANG | WNOWAIT) < 0 || ended.si_pid)
+			return;
+		nanosleep(&moment, NULL);
+	}
+	kill(host->pid, SIGTERM);
+}
+
 /* @return its exit status, or -1: it was killed */
 static int host_wait(struct host *host)
 {
@@ -119,8 +136,12 @@ void host_stop(struct host *host)
 
 enum ctl_exit host_end(struct host *host, const struct ctl *ctl)
 {
-	int status = host->pid ? host_wait(host) : CTL_OK;
+	int status = CTL_OK;
 
+	if (host->pid) {
+		host_end_soon(host);
+		status = host_wait(host);
+	}
 	switch (status) {
 	case CTL_OK:
 	case CTL_NOT_RUNNING: return (enum ctl_exit)status;

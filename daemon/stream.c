@@ -297,7 +297,7 @@ static void flush_staged(struct stream *s)
 	    (staged_bytes(s) >= DIRECT_MIN_BYTES || (s->used & PAGE_MASK) == 0))
 		gather_pages(s);
 	submit_gathered(s);
-	if (staged_bytes(s) > 0 && is_idle(s))
+	if (s->error == 0 && staged_bytes(s) > 0 && is_idle(s)) /* an error makes it idle, too */
 		write_rest(s);
 	s->flushing = staged_bytes(s) > 0;
 }
@@ -385,11 +385,13 @@ void stream_put(struct stream *s, uint32_t n)
 
 void stream_seal(struct stream *s)
 {
-	assert((s->used & PAGE_MASK) == 0);
 	reap(s);
-	if (s->error == 0 && s->used > 0)
-		gather_pages(s);
 	s->flushing = false;
+	if (s->error != 0)
+		return; /* found while it was put, too: then it went nowhere */
+	assert((s->used & PAGE_MASK) == 0);
+	if (s->used > 0)
+		gather_pages(s);
 }
 
 void stream_direct(struct stream *s, const struct iovec *iov, unsigned n_iov)

@@ -2,14 +2,12 @@
 #include "exporter/http.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
+#include "exporter/connections.h"
 #include "exporter/document.h"
 #include "exporter/metrics.h"
 #include "exporter/page.h"
@@ -35,6 +34,7 @@
 struct http {
 	const struct exporter_options *options;
 	struct inquiry *inquiry;
+	struct connections *connections;
 	struct evhttp *evhttp;
 	struct evconnlistener *listener; ///< evhttp's
 	char url[80];
@@ -221,13 +221,17 @@ static unsigned header_count(struct evhttp_request *request, const char *name)
 	return n;
 }
 
+static int fd_of(struct evhttp_request *request)
+{
+	return bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)));
+}
+
 static bool host_is_ours(struct http *http, struct evhttp_request *request)
 {
-	struct bufferevent *connection = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
 
-	if (getsockname(bufferevent_getfd(connection), (struct sockaddr *)&local, &len) < 0)
+	if (getsockname(fd_of(request), (struct sockaddr *)&local, &len) < 0)
 		return false;
 	return hosts_allow(&http->options->hosts, evhttp_request_get_host(request), (struct sockaddr *)&local);
 }
@@ -261,6 +265,7 @@ static void on_request(struct evhttp_request *request, void *arg)
 	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
 	const struct route *route = path ? route_find(path) : NULL;
 
+	connections_renew(http->connections, fd_of(request));
 	if (refuse_unfit(http, request))
 		return;
 	if (route)
@@ -289,25 +294,6 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 	(void)arg;
 	if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, on_resume, listener, &pause) == 0)
 		evconnlistener_disable(listener);
-}
-
-/* The lowest descriptor that is free tells how many there are: none has been closed so far but at the end. */
-static int connections_limit(int listener, struct fancap_error *err)
-{
-	int lowest = fcntl(listener, F_DUPFD_CLOEXEC, 0);
-	struct rlimit limit;
-
-	if (lowest >= 0)
-		close(lowest);
-	if (lowest >= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		rlim_t wanted = (rlim_t)lowest + HTTP_CONNECTIONS_MAX;
-
-		limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-			return 0;
-	}
-	fancap_error_set(err, "cannot limit how many connections there are: %s", strerror(errno));
-	return -errno;
 }
 
 static int url_set(struct http *http, int fd)
@@ -379,7 +365,9 @@ struct http *http_open(struct event_base *base, const struct exporter_options *o
 		*http = (struct http){ .options = options, .inquiry = inquiry };
 	if (!http || evhttp_setup(http, base) < 0)
 		fancap_error_set(err, "%s", strerror(ENOMEM));
-	else if (listen_open(http, base, err) == 0 && connections_limit(evconnlistener_get_fd(http->listener), err) == 0)
+	else if (listen_open(http, base, err) == 0)
+		http->connections = connections_new(base, options->patience_ms, err);
+	if (http && http->connections)
 		return http;
 	http_close(http);
 	return NULL;
@@ -391,6 +379,7 @@ void http_close(struct http *http)
 		return;
 	if (http->evhttp)
 		evhttp_free(http->evhttp);
+	connections_free(http->connections);
 	free(http);
 }
 

@@ -7,9 +7,6 @@
 #include "exporter/inquiry.h"
 #include "exporter/options.h"
 
-/** More connections wait in the kernel's queue until one ends. */
-#define HTTP_CONNECTIONS_MAX 32
-
 /** Request line and header fields together. */
 #define HTTP_HEADERS_MAX_BYTES 8192
 
@@ -17,7 +14,7 @@
 struct http;
 
 /**
- * Listen. From then on this process may have as many descriptors as it has now, and HTTP_CONNECTIONS_MAX more.
+ * Listen. From then on this process may have as many descriptors as it has now, and HTTP_CONNECTIONS_MAX more (see connections.h).
  *
  * @param options, inquiry must outlive it
  * @return NULL: err says why; else the caller ends it with http_close()

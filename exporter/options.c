@@ -6,6 +6,7 @@
 
 #include <event2/util.h>
 
+#define PATIENCE_MS 30000
 #define DEFAULT_LISTEN "127.0.0.1:9847"
 #define DEFAULT_SOCKET FANCAP_RUNSTATEDIR "/fancap/io.fancap"
 
@@ -82,7 +83,7 @@ int exporter_options_parse(int argc, char **argv, struct exporter_options *ret, 
 	struct program_parser parser;
 	int option;
 
-	*ret = (struct exporter_options){ .socket = DEFAULT_SOCKET };
+	*ret = (struct exporter_options){ .socket = DEFAULT_SOCKET, .patience_ms = PATIENCE_MS };
 	(void)parse_listen(DEFAULT_LISTEN, ret, NULL);
 	program_parser_init(&parser, exporter_option_rows);
 	while ((option = getopt_long(argc, argv, parser.letters, parser.table, NULL)) != -1) {

@@ -23,6 +23,7 @@ struct exporter_options {
 	int listen_len;
 	const char *socket; ///< of fancapd; borrowed from argv, as names are
 	struct hosts hosts;
+	unsigned patience_ms; ///< with one request and its answer over HTTP
 };
 
 /** All there are, for parser, help and manual. */

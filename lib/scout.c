@@ -59,12 +59,12 @@ static uint32_t find(const uint8_t *block, uint32_t at, uint32_t limit, const st
 	return limit;
 }
 
-/* One header on. @return whether there is more */
+/* One header on, and never back: what looks like one may be somebody's who means ill. @return whether there is more */
 static inline bool advance(struct scout *scout, const uint8_t *block)
 {
-	uint32_t step = header(block, scout->at)->tp_next_offset;
+	uint32_t step = header(block, scout->at)->tp_next_offset, room = scout->end - scout->at;
 
-	if (step < HEADER_BYTES || step % SLOT_ALIGN != 0 || scout->end - scout->at < step + HEADER_BYTES) {
+	if (step < HEADER_BYTES || step % SLOT_ALIGN != 0 || step > room || room - step < HEADER_BYTES) {
 		scout->at = scout->end;
 		return false;
 	}

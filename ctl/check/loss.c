@@ -70,6 +70,11 @@ static int unknown(const struct ctl *ctl, const char *why)
 
 	if (strncmp(why, program, sizeof(program) - 1) == 0)
 		why += sizeof(program) - 1;
+	if (ctl->json) {
+		(void)json_print(ctl, json_pack("{s:s, s:o}", "state", words[PLUGIN_UNKNOWN], "reason",
+						json_stringn(why, strcspn(why, "\n"))));
+		return PLUGIN_UNKNOWN;
+	}
 	/* "|" would begin the figures. */
 	fprintf(ctl->out, "UNKNOWN - ");
 	for (; *why && *why != '\n'; why++)
@@ -177,6 +182,8 @@ int run_check_loss(const struct ctl *ctl, const struct arguments *arguments, con
 	char *said;
 	int state;
 
+	if (arguments->n > 1)
+		return unknown(ctl, "check loss takes no more words: an interface is named by --interface");
 	if (limits_read(arguments, &limits) < 0)
 		return unknown(ctl, "--max and --warn are percentages from 0% to 100%, as 0.1%, and --warn is no more than --max");
 	if (ask(ctl, interface, &answer, &said) == CTL_OK)

@@ -548,6 +548,12 @@ static void what_is_not_known_is_unknown_to_nagios(void **state)
 	(void)state;
 	assert_line("check loss", (enum ctl_exit)PLUGIN_UNKNOWN,
 		    "UNKNOWN - fancapd is not running: nothing listens on /nonexistent/s\n", "");
+	assert_line("check loss --json", (enum ctl_exit)PLUGIN_UNKNOWN,
+		    "{\n  \"format\": 1,\n  \"state\": \"UNKNOWN\",\n  \"reason\": \"fancapd is not running: nothing listens on "
+		    "/nonexistent/s\"\n}\n", "");
+	/* Not two interfaces, one of them called loss. */
+	assert_line("check loss eth1 --max 1%", (enum ctl_exit)PLUGIN_UNKNOWN,
+		    "UNKNOWN - check loss takes no more words: an interface is named by --interface\n", "");
 	assert_line("check loss --max much", (enum ctl_exit)PLUGIN_UNKNOWN, limits, "");
 	assert_line("check loss --max 1% --warn 2%", (enum ctl_exit)PLUGIN_UNKNOWN, limits, "");
 	daemon = daemon_start(HANGS, "", 0);

@@ -17,7 +17,7 @@
 #define LINE(...) ((const char *const[]){ "__complete", __VA_ARGS__, NULL })
 #define STATUS \
 	"{\"parameters\":{\"interfaces\":[{\"interface\":\"eth1\",\"state\":\"up\"},{\"interface\":\"eth10\",\"state\":\"down\"}," \
-	"{\"interface\":\"wan\\u001b\",\"state\":\"missing\"}]}}"
+	"{\"interface\":\"wan\\u001b\",\"state\":\"missing\\u001b\"}]}}"
 #define GET_STATUS "{\"method\":\"io.fancap.GetStatus\"}\n"
 #define WORKERS "{\"parameters\":{\"workers\":[{\"worker\":0,\"state\":\"running\"},{\"worker\":1,\"state\":\"degraded\"}]}}"
 #define LIST_WORKERS "{\"method\":\"io.fancap.ListWorkers\",\"parameters\":{\"interface\":\"eth1\"}}\n"
@@ -104,10 +104,10 @@ static void interfaces_are_the_daemons(void **state)
 {
 	(void)state;
 	assert_offers_of(STATUS, sizeof(STATUS), LINE("filter", ""), GET_STATUS,
-			 "eth1\tup\neth10\tdown\nwan\\x1b\tmissing\n");
+			 "eth1\tup\neth10\tdown\nwan\\x1b\tmissing\\x1b\n");
 	assert_offers_of(STATUS, sizeof(STATUS), LINE("statistics", "eth1"), GET_STATUS, "eth1\tup\neth10\tdown\n");
 	assert_offers_of(STATUS, sizeof(STATUS), LINE("events", "-i", "eth10"), GET_STATUS, "eth10\tdown\n");
-	assert_offers_of(STATUS, sizeof(STATUS), LINE("--interface=w"), GET_STATUS, "wan\\x1b\tmissing\n");
+	assert_offers_of(STATUS, sizeof(STATUS), LINE("--interface=w"), GET_STATUS, "wan\\x1b\tmissing\\x1b\n");
 	assert_offers_of(STATUS, sizeof(STATUS), LINE("statistics", "eth1", ""), "", "");
 	assert_offers_of(STATUS, sizeof(STATUS), LINE("filter", "eth1", ""), "", "");
 	assert_offers_of(STATUS, sizeof(STATUS), LINE("-i", "eth1", "statistics", ""), "", "");

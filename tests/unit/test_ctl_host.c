@@ -2,6 +2,7 @@
 /* fancapctl --host with a ssh that stays on this machine, and does to its words what ssh does. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -167,6 +169,55 @@ static void a_host_that_hangs_times_out(void **state)
 	assert_no_child();
 }
 
+/* It says no more, and does not end: what there is to know of it is not waited for. */
+static void a_host_that_only_falls_silent_is_left(void **state)
+{
+	(void)state;
+	ssh_does("exec <&- >&-; exec sleep 1000");
+	assert_fails(run_on("me@sensor", "/s", WORDS("rotate")), CTL_UNREACHABLE, "ssh to me@sensor failed");
+	assert_no_child();
+}
+
+/* A daemon that goes while nobody takes what it has said: the bridge waits for that, and does nothing else. */
+static void the_bridge_waits_without_work(void **state)
+{
+	enum { BYTES = 1000000, WAIT_MS = 1000 };
+	char *bytes = calloc(1, BYTES);
+	struct daemon daemon = daemon_start(ANSWERS_UNASKED, bytes, BYTES);
+	int out[2], status;
+	struct rusage usage;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(out), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		char program[512];
+		int hold[2];
+
+		snprintf(program, sizeof(program), "%s/fancapctl", getenv("BUILDDIR"));
+		if (pipe(hold) < 0 || dup2(hold[0], 0) < 0 || dup2(out[1], 1) < 0)
+			_exit(99);
+		close(out[0]);
+		execl(program, "fancapctl", "stdio-bridge", "--socket", daemon.path, NULL);
+		_exit(99);
+	}
+	close(out[1]);
+	assert_int_equal(poll(&(struct pollfd){ .fd = out[0], .events = POLLIN }, 1, (int)RUN_TIMEOUT_MS), 1);
+	daemon_stop(&daemon);
+	poll(NULL, 0, WAIT_MS);
+	while (read(out[0], bytes, BYTES) > 0)
+		;
+	close(out[0]);
+	assert_int_equal(wait4(pid, &status, 0, &usage), pid);
+	assert_int_equal(status, 0);
+	/* Starting takes a hundredth of it; who spins gets a good part of a CPU on any machine. */
+	assert_true(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec == 0 &&
+		    usage.ru_utime.tv_usec + usage.ru_stime.tv_usec < WAIT_MS * 1000 / 5);
+	free(bytes);
+}
+
 /* Our end goes, the bridge goes, whatever the daemon does; and with it what it held open. */
 static void the_bridge_ends_with_its_caller(void **state)
 {
@@ -216,6 +267,8 @@ int main(void)
 		cmocka_unit_test(version_of_a_host_without_a_daemon),
 		cmocka_unit_test(what_became_of_ssh_is_told),
 		cmocka_unit_test(a_host_that_hangs_times_out),
+		cmocka_unit_test(a_host_that_only_falls_silent_is_left),
+		cmocka_unit_test(the_bridge_waits_without_work),
 		cmocka_unit_test(the_bridge_ends_with_its_caller),
 		cmocka_unit_test(wrong_hosts_are_refused),
 		cmocka_unit_test(paths_are_left_alone),

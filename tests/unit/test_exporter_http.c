@@ -17,6 +17,7 @@
 
 #include <event2/event.h>
 
+#include "exporter/connections.h"
 #include "exporter/http.h"
 #include "exporter/inquiry.h"
 #include "exporter/metrics_table.h"
@@ -36,6 +37,7 @@ struct fixture {
 	pid_t daemon; ///< 0: none
 	int listener; ///< of a daemon that is the test itself; -1: none
 	pid_t exporter;
+	unsigned patience_ms; ///< of the exporter, with HTTP clients
 	int port;
 };
 
@@ -51,7 +53,8 @@ static void exporter_main(const struct fixture *f, unsigned timeout_ms, int read
 {
 	struct event_base *base = event_base_new();
 	struct event *terminate = evsignal_new(base, SIGTERM, on_signal, base);
-	struct exporter_options options = { .socket = f->path, .listen_len = sizeof(struct sockaddr_in) };
+	struct exporter_options options = { .socket = f->path, .listen_len = sizeof(struct sockaddr_in),
+					    .patience_ms = f->patience_ms };
 	struct inquiry *inquiry;
 	struct http *http;
 	struct fancap_error err;
@@ -107,14 +110,19 @@ static void exporter_stop(struct fixture *f)
 }
 
 /* @param timeout_ms that the exporter gives a daemon */
-static struct fixture fixture_start(unsigned timeout_ms)
+static struct fixture fixture_start_impatient(unsigned timeout_ms, unsigned patience_ms)
 {
-	struct fixture f = { .directory = "/tmp/fancap-test-XXXXXX", .listener = -1 };
+	struct fixture f = { .directory = "/tmp/fancap-test-XXXXXX", .listener = -1, .patience_ms = patience_ms };
 
 	assert_non_null(mkdtemp(f.directory));
 	snprintf(f.path, sizeof(f.path), "%s/s", f.directory);
 	exporter_start(&f, timeout_ms);
 	return f;
+}
+
+static struct fixture fixture_start(unsigned timeout_ms)
+{
+	return fixture_start_impatient(timeout_ms, 10 * LONG_MS);
 }
 
 static void fixture_stop(struct fixture *f)
@@ -639,6 +647,31 @@ static void connections_are_limited(void **state)
 	fixture_stop(&f);
 }
 
+/* A byte now and then is not silence; but it is no request either. Who makes some keeps his place. */
+static void slow_clients_lose_their_place(void **state)
+{
+	enum { PATIENCE_MS = 3000, PACE_MS = 50 };
+	static const char request[] = KEPT("/healthz");
+	struct fixture f = fixture_start_impatient(LONG_MS, PATIENCE_MS);
+	int slow = http_connect(&f), kept = http_connect(&f);
+	char byte;
+
+	(void)state;
+	daemon_start(&f);
+	for (size_t i = 0; !readable(slow, PACE_MS); i++) {
+		assert_true(i < LONG_MS / PACE_MS);
+		(void)!send(slow, i < sizeof(request) - 5 ? &request[i] : "x", 1, MSG_NOSIGNAL);
+		http_send(kept, KEPT("/healthz"));
+		assert_has(http_receive(kept, "\r\n\r\nok\n"), "HTTP/1.1 200 ");
+	}
+	assert_true(recv(slow, &byte, 1, 0) <= 0);
+	http_send(kept, REQUEST("GET", "/healthz"));
+	assert_has(http_receive(kept, NULL), "\r\n\r\nok\n");
+	close(slow);
+	close(kept);
+	fixture_stop(&f);
+}
+
 static void address_in_use_is_said(void **state)
 {
 	struct fixture f = fixture_start(LONG_MS);
@@ -689,6 +722,7 @@ int main(void)
 		cmocka_unit_test(clients_may_leave_while_they_wait),
 		cmocka_unit_test(stopping_answers_those_who_wait),
 		cmocka_unit_test(connections_are_limited),
+		cmocka_unit_test(slow_clients_lose_their_place),
 		cmocka_unit_test(address_in_use_is_said),
 		cmocka_unit_test(socket_path_is_checked),
 	};

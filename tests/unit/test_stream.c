@@ -613,6 +613,36 @@ static void what_is_gathered_is_taken_back_with_a_failed_write(void **state)
 	assert_int_equal(hand.n, 0);
 }
 
+/* It shows while a flush waits for a free place: what is left over after that must not be written, and nothing be claimed. */
+static void an_error_found_while_flushing_claims_nothing(void **state)
+{
+	(void)state;
+	hand.held = true;
+	for (unsigned i = 0; i < STREAM_WRITES; i++)
+		put_direct(SEGMENT_ALIGN, false);
+	put(200000);
+	hand.fail_with = -EIO;
+	stream_flush(&fx.stream);
+	assert_int_equal(fx.stream.error, -EIO);
+	assert_int_equal(committed().block, 0);
+	assert_int_equal(stream_rollback(&fx.stream), fx.records);
+}
+
+/* What is put then goes nowhere, so that it ends in a whole page is no longer true. */
+static void an_error_found_while_filling_up_to_a_page_is_no_end(void **state)
+{
+	(void)state;
+	hand.held = true;
+	put(200000);
+	stream_flush(&fx.stream);
+	hand.fail_with = -ENOSPC;
+	make_some(1);
+	align();
+	assert_int_equal(fx.stream.error, -ENOSPC);
+	assert_int_equal(stream_rollback(&fx.stream), fx.records);
+	assert_int_equal(hand.n, 0);
+}
+
 /* --- ends of workers ----------------------------------------------------------------------------------------------------- */
 
 /* The process is gone; of its writes some are made, in this order or that, some not. */
@@ -814,6 +844,8 @@ int main(void)
 		TEST(progress_counts_with_what_is_gathered),
 		TEST(no_more_is_gathered_than_there_is_room_for),
 		TEST(what_is_gathered_is_taken_back_with_a_failed_write),
+		TEST(an_error_found_while_flushing_claims_nothing),
+		TEST(an_error_found_while_filling_up_to_a_page_is_no_end),
 		TEST(goes_on_at_any_offset),
 		TEST(a_failed_write_takes_back_what_stands_behind_it),
 		TEST(an_error_of_a_staged_write_is_found_when_waiting_for_room),
