@@ -486,6 +486,19 @@ struct child *captures_next_child(const struct captures *captures, const struct 
 	return first_child(child->set->next, child->set->capture->next);
 }
 
+uint64_t captures_progress(const struct captures *captures)
+{
+	const struct child *child = NULL;
+	struct ledger_commit commit;
+	uint64_t sum = 0;
+
+	while ((child = captures_next_child(captures, child)) != NULL) {
+		ledger_read(child->set->rings[child->worker].ledger, &commit);
+		sum += commit.block + commit.packet + child->process.finished;
+	}
+	return sum;
+}
+
 /* --- devices that come and go ---------------------------------------------------------------------------------- */
 
 struct ring_set *capture_current(const struct capture *capture)

@@ -55,6 +55,9 @@ void captures_take_past(struct captures *captures, struct store *store);
 /** All interfaces are open: what was counted of others is counted in total only. */
 void captures_settle_pasts(struct captures *captures, struct store *store);
 
+/** How far the workers have come in their rings, in no unit: they get on as long as this changes. */
+uint64_t captures_progress(const struct captures *captures);
+
 /** Have one that was removed and has no sets any more counted in total only, and close it. */
 void captures_forget(struct captures *captures, struct capture *capture);
 

@@ -15,6 +15,12 @@
 /* Between two calls of disk_on_wait()'s function. */
 #define WAITING_MS 1000
 
+/*
+ * What is written here, and not by io_uring, goes out in calls of this length: whoever sits in one cannot say that he is there, and a
+ * disk that is slow needs time for more.
+ */
+#define NOW_MAX_BYTES ((size_t)1 << 20)
+
 /* How often in a row a write may be turned away (EAGAIN, ECANCELED) before that is an error. */
 #define TURNED_AWAY_MAX 16u
 
@@ -101,14 +107,34 @@ static void write_result(struct disk_write *write, ssize_t result)
 	}
 }
 
-static void write_now(struct disk_write *write)
+/* The next NOW_MAX_BYTES, or less: whole vectors, or the beginning of one that is longer. @return bytes, or -errno */
+static ssize_t write_some(const struct disk_write *write)
 {
-	struct disk_write_state *state = &write->state;
+	const struct disk_write_state *state = &write->state;
+	const struct iovec *vectors = state->left;
+	struct iovec first = vectors[0];
+	size_t bytes = first.iov_len;
+	unsigned n = 1;
+	ssize_t r;
 
+	if (first.iov_len > NOW_MAX_BYTES) {
+		first.iov_len = NOW_MAX_BYTES;
+		vectors = &first;
+	} else {
+		while (n < state->n_iov && bytes + vectors[n].iov_len <= NOW_MAX_BYTES)
+			bytes += vectors[n++].iov_len;
+	}
+	r = pwritev(write_fd(write), vectors, (int)n, (off_t)state->offset);
+	return r < 0 ? -errno : r;
+}
+
+/* Nothing else is done meanwhile, so it is said that somebody is there. */
+static void write_now(const struct disk *disk, struct disk_write *write)
+{
 	while (!write->done) {
-		ssize_t n = pwritev(write_fd(write), state->left, (int)state->n_iov, (off_t)state->offset);
-
-		write_result(write, n < 0 ? -errno : n);
+		write_result(write, write_some(write));
+		if (disk->waiting != NULL)
+			disk->waiting(disk->waiting_arg);
 	}
 }
 
@@ -212,7 +238,7 @@ static bool ring_submit(struct disk *disk, struct disk_write *write)
 static void disk_start(struct disk *disk, struct disk_write *write)
 {
 	if (disk->method != DISK_IO_URING || write->state.turned_away > 0 || !ring_submit(disk, write))
-		write_now(write);
+		write_now(disk, write);
 }
 
 /* --- the queue ------------------------------------------------------------------------------------ */

@@ -80,7 +80,10 @@ unsigned disk_reap(struct disk *disk);
 /** Wait until at least one more is done. @return how many; 0: none was under way */
 unsigned disk_wait(struct disk *disk);
 
-/** While disk_wait() or disk_close() waits, it calls this every second: so that who waits can say that it does. */
+/**
+ * While disk_wait() or disk_close() waits, it calls this every second, and without io_uring disk_submit() with each MiB: so that who
+ * waits can say that it does.
+ */
 void disk_on_wait(struct disk *disk, void (*waiting)(void *arg), void *arg);
 
 /** Under way: submitted, not done. */

@@ -17,7 +17,6 @@
 #define LEDGER_VERSION 2u
 
 #define CACHE_LINE 64
-#define PAGE 4096u
 
 /* The least that a packet takes in a block: slot header, address, an Ethernet header. */
 #define SLOT_MIN_BYTES 96u
@@ -66,7 +65,7 @@ struct ledger {
 	char segment_path[LEDGER_PATH_MAX];
 	/* the worker: per block rewritten in place */
 	_Alignas(CACHE_LINE) struct ledger_block blocks[LEDGER_BLOCKS_MAX];
-	_Alignas(PAGE) uint8_t heads[LEDGER_BLOCKS_MAX][FANCAP_INPLACE_HEAD_BYTES];
+	_Alignas(FANCAP_INPLACE_ALIGN) uint8_t heads[LEDGER_BLOCKS_MAX][FANCAP_INPLACE_HEAD_BYTES];
 	_Alignas(CACHE_LINE) struct fancap_inplace_row rows[];
 };
 
@@ -82,13 +81,19 @@ static uint64_t bytes_for(const struct ledger_ring *ring)
 	return sizeof(struct ledger) + (uint64_t)rows_for(ring) * sizeof(struct fancap_inplace_row);
 }
 
+/* The kernel's: 4, 16 or 64 KiB. */
+static size_t page_bytes(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 /*
  * The page before a ledger is the process's own. It says how large the mapping is, page and all: what stands in a ledger a
  * worker that has gone wrong may have written.
  */
 static uint64_t *own_page(struct ledger *ledger)
 {
-	return (uint64_t *)(void *)((uint8_t *)ledger - PAGE);
+	return (uint64_t *)(void *)((uint8_t *)ledger - page_bytes());
 }
 
 static void unmap(struct ledger *ledger)
@@ -100,17 +105,18 @@ static void unmap(struct ledger *ledger)
 
 static int map(int fd, uint64_t bytes, struct ledger **ret)
 {
-	uint64_t *own = mmap(NULL, bytes + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t page = page_bytes();
+	uint64_t *own = mmap(NULL, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct ledger *ledger;
 
 	if (own == MAP_FAILED)
 		return -errno;
-	*own = bytes + PAGE;
-	ledger = mmap((uint8_t *)own + PAGE, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	*own = bytes + page;
+	ledger = mmap((uint8_t *)own + page, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	if (ledger == MAP_FAILED) {
 		int r = -errno;
 
-		munmap(own, bytes + PAGE);
+		munmap(own, bytes + page);
 		return r;
 	}
 	/* The heads hold packets. */

@@ -588,14 +588,22 @@ static void set_aside(struct recorder *rec, struct quarantine_block *block, uint
 	next(rec)->discarded[DISCARD_WORKER_CRASH] += packets > block->recorded ? packets - block->recorded : 0;
 }
 
+/* Only the last block that killed is remembered: the next one may, too, and this one must not be looked into again then. */
+static void commit_at_once(struct recorder *rec)
+{
+	stream_drain(&rec->stream);
+	settle(rec);
+}
+
 static void record_staged(struct recorder *rec, const void *block, uint32_t block_bytes, const struct ledger_cut *cut)
 {
+	bool poison = ledger_block_is_poison(rec->ledger, next(rec)->block);
 	uint64_t skip = next(rec)->packet;
 	struct fancap_walk walk;
 	int r;
 
 	r = fancap_walk_start(&walk, block, block_bytes);
-	if (r == 0 && ledger_block_is_poison(rec->ledger, next(rec)->block))
+	if (r == 0 && poison)
 		set_aside(rec, &(struct quarantine_block){.state = SETASIDE_AS_RECEIVED, .bytes = block_bytes,
 							  .recorded = (uint32_t)skip, .parts.block = block}, walk.left);
 	else if (r == 0)
@@ -608,6 +616,8 @@ static void record_staged(struct recorder *rec, const void *block, uint32_t bloc
 	/* Nothing of it is to be written: while a disk fails, the kernel gets its blocks back without waiting for a flush. */
 	if (!is_open(rec))
 		stream_publish(&rec->stream);
+	else if (poison)
+		commit_at_once(rec);
 }
 
 /* --- blocks, from the ring --------------------------------------------------------------------------------------- */
@@ -752,6 +762,7 @@ static void record_inherited(struct recorder *rec, unsigned i, void *block, uint
 	if (ledger_block_is_poison(rec->ledger, record->position)) {
 		set_aside_inherited(rec, i, block, block_bytes);
 		next(rec)->block++;
+		commit_at_once(rec);
 		return;
 	}
 	if (record->state == LEDGER_BLOCK_REWRITING)

@@ -177,24 +177,52 @@ static void note_unreadable(struct rescue *rescue, uint32_t offset, uint32_t byt
 
 /* --- as the kernel left it ----------------------------------------------------------------------------------- */
 
-/* Whether a slot may begin there. The kernel says AF_PACKET in each. */
-static bool is_slot(const struct rescue *rescue, uint32_t offset, uint32_t limit)
+/* What a slot there tells by itself, wherever it says that the next one is. @return whether it may be one */
+static bool slot_at(const struct rescue *rescue, uint32_t offset, uint32_t limit, struct fancap_packet *ret)
 {
 	struct fancap_walk walk = {.block = rescue->block, .limit = limit, .offset = offset, .left = 1};
-	struct fancap_packet packet;
 
-	return fancap_walk_next(&walk, &packet) == 1 && packet.link->sll_family == AF_PACKET &&
+	/* The kernel says AF_PACKET in each. */
+	return fancap_walk_next(&walk, ret) == 1 && ret->link->sll_family == AF_PACKET &&
 	       ((const struct tpacket3_hdr *)(rescue->block + offset))->tp_nsec < 1000000000u;
 }
 
-/* The slot at the walk's offset makes no sense. @return where the next one begins that does; the limit: none */
-static uint32_t next_slot(const struct rescue *rescue, const struct fancap_walk *walk)
+/* No slot follows where the one at the walk's offset says. @return where the next one begins; the limit: none */
+static uint32_t next_slot(const struct rescue *rescue, const struct fancap_walk *walk, uint32_t from)
 {
-	uint32_t at = (walk->offset + SLOT_ALIGN) & ~(SLOT_ALIGN - 1);
+	uint32_t at = (from + SLOT_ALIGN - 1) & ~(SLOT_ALIGN - 1);
+	struct fancap_packet packet;
 
-	while (at < walk->limit && !is_slot(rescue, at, walk->limit))
+	while (at < walk->limit && !slot_at(rescue, at, walk->limit, &packet))
 		at += SLOT_ALIGN;
 	return at < walk->limit ? at : walk->limit;
+}
+
+static int put_received_packet(struct rescue *rescue, struct fancap_packet *packet)
+{
+	packet->cooked = rescue->header->linktype == FANCAP_LINKTYPE_LINUX_SLL2;
+	return put_packet(rescue, packet);
+}
+
+/*
+ * The walk goes no further. The slot that it stands at may be sound but for where it says that the next one is; or be the last one:
+ * how many were stepped over before is not known.
+ */
+static int step_over(struct rescue *rescue, struct fancap_walk *walk)
+{
+	uint32_t from = walk->offset;
+	struct fancap_packet packet;
+	int r = 0;
+
+	if (slot_at(rescue, from, walk->limit, &packet)) {
+		from = (uint32_t)(packet.data - rescue->block) + packet.caplen;
+		r = put_received_packet(rescue, &packet);
+	}
+	walk->offset = next_slot(rescue, walk, from > walk->offset ? from : from + 1);
+	walk->left -= walk->left > 1;
+	if (walk->offset - from >= sizeof(struct tpacket3_hdr)) /* room for one */
+		note_unreadable(rescue, from, walk->offset - from);
+	return r;
 }
 
 static int put_received(struct rescue *rescue)
@@ -209,18 +237,12 @@ static int put_received(struct rescue *rescue)
 		return 0;
 	}
 	while (written == 0 && (r = fancap_walk_next(&walk, &packet)) != 0) {
-		uint32_t bad = walk.offset;
-
-		if (r > 0) {
-			packet.cooked = header->linktype == FANCAP_LINKTYPE_LINUX_SLL2;
-			written = put_packet(rescue, &packet);
-			continue;
-		}
-		if (bad >= walk.limit)
+		if (r > 0)
+			written = put_received_packet(rescue, &packet);
+		else if (walk.offset < walk.limit)
+			written = step_over(rescue, &walk);
+		else
 			break;
-		walk.offset = next_slot(rescue, &walk);
-		walk.left -= walk.left > 1;
-		note_unreadable(rescue, bad, walk.offset - bad);
 	}
 	return written;
 }

@@ -52,6 +52,7 @@ static bool is_child; ///< forked: cmocka's assertions would go on with the othe
 static const ssize_t *script; ///< bytes to write at most, 0, or -errno; NULL: as it is
 static size_t script_left;
 static int script_fd; ///< of the last call
+static size_t longest; ///< call
 
 ssize_t __real_pwritev(int fd, const struct iovec *iov, int n, off_t offset);
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t offset);
@@ -59,8 +60,12 @@ ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t offset);
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 {
 	struct iovec part = iov[0];
+	size_t bytes = 0;
 	ssize_t result;
 
+	for (int i = 0; i < n; i++)
+		bytes += iov[i].iov_len;
+	longest = bytes > longest ? bytes : longest;
 	script_fd = fd;
 	if (script_left == 0)
 		return __real_pwritev(fd, iov, n, offset);
@@ -569,6 +574,38 @@ static void who_waits_can_say_so(void **state)
 	close(pipes[1]);
 }
 
+static void count_call(void *arg)
+{
+	unsigned *calls = arg;
+
+	(*calls)++;
+}
+
+/* Four MiB in one call are more than a slow disk takes before somebody gives up on us. */
+static void who_writes_himself_can_say_so_as_well(void **state)
+{
+	struct disk_write write = {.n_iov = 4, .iov = {{memory, PAGE}, {memory + PAGE, MIB - PAGE}, {memory + MIB, 2 * MIB + PAGE},
+						       {memory + 3 * MIB + PAGE, MIB - PAGE}}};
+	struct disk *disk = queue_open(1, DISK_PWRITE);
+	char path[300];
+	unsigned calls = 0;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/slow", folder);
+	write.fd = write.buffered_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	disk_on_wait(disk, count_call, &calls);
+	longest = 0;
+	disk_submit(disk, &write);
+	assert_true(write.done);
+	assert_int_equal(write.error, 0);
+	assert_int_equal(longest, MIB);
+	assert_true(calls >= 4);
+	check_file(write.fd, 0, memory, 4 * MIB);
+	disk_close(disk);
+	close(write.fd);
+	unlink(path);
+}
+
 static void one_more_than_the_depth_is_the_callers_mistake(void **state)
 {
 	pid_t pid = fork();
@@ -947,6 +984,7 @@ int main(void)
 		cmocka_unit_test(a_write_that_gets_nowhere_ends),
 		cmocka_unit_test(as_many_as_the_depth_are_under_way),
 		cmocka_unit_test(who_waits_can_say_so),
+		cmocka_unit_test(who_writes_himself_can_say_so_as_well),
 		cmocka_unit_test(one_more_than_the_depth_is_the_callers_mistake),
 		cmocka_unit_test(epoll_sees_an_edge_when_writes_are_done),
 		cmocka_unit_test(closing_loses_nothing_under_way),

@@ -30,6 +30,47 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* --- a kernel with larger pages: what it maps begins at one of them --- */
+
+static long page_bytes; ///< 0: this kernel's
+
+long __real_sysconf(int name);
+long __wrap_sysconf(int name);
+void *__real_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
+
+long __wrap_sysconf(int name)
+{
+	return name == _SC_PAGESIZE && page_bytes != 0 ? page_bytes : __real_sysconf(name);
+}
+
+void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
+{
+	static uintptr_t last; /* which is to begin at such a page */
+
+	if (page_bytes != 0 && (flags & MAP_FIXED) != 0 && ((uintptr_t)at - last) % (uintptr_t)page_bytes != 0) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	at = __real_mmap(at, n, protection, flags, fd, offset);
+	last = (uintptr_t)at;
+	return at;
+}
+
+static void pages_may_be_larger(void **state)
+{
+	(void)state;
+	for (page_bytes = 4096; page_bytes <= 65536; page_bytes *= 4) {
+		struct ledger *ledger = ledger_make(1u << 20, NULL);
+
+		assert_non_null(ledger);
+		ledger_set_blocks_held(ledger, 7);
+		assert_int_equal(ledger_blocks_held(ledger), 7);
+		ledger_unmap(ledger);
+	}
+	page_bytes = 0;
+}
+
 static void starts_with_nothing_recorded(void **state)
 {
 	struct ledger_commit commit, zero;
@@ -336,6 +377,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reader_never_sees_half_a_commit, setup, teardown),
 		cmocka_unit_test_setup_teardown(kernel_figures_are_passed_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_worker_says_of_itself_is_passed_on, setup, teardown),
+		cmocka_unit_test(pages_may_be_larger),
 		cmocka_unit_test(unmapping_does_not_trust_it),
 		cmocka_unit_test_setup_teardown(folders_that_fail_are_remembered, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_block_is_poison_at_its_second_victim, setup, teardown),
