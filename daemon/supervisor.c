@@ -161,6 +161,7 @@ static void fill_status(void *arg, struct control_status *ret)
 		.started_ns = sup->started_ns,
 		.config_path = sup->config_path,
 		.socket_path = sup->config->control.socket,
+		.log_level = log_level(),
 		.storage = {
 			.keeper_pid = sup->storage.process.pid,
 			.keeper_restarts = sup->storage.process.restarts,
