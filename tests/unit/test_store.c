@@ -7,17 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
 #include "daemon/store.h"
+#include "tests/unit/manager.h"
 
 static struct fixture {
-	char path[64];
-	int manager; /* what systemd listens on */
+	struct manager manager;
 	unsigned warnings;
 	char last[1024]; /* warning */
 } fx;
@@ -31,17 +29,9 @@ static void count_log(const struct log_message *message, void *arg)
 
 static int setup(void **state)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
 	(void)state;
 	memset(&fx, 0, sizeof(fx));
-	snprintf(fx.path, sizeof(fx.path), "@fancap-test-store-%d", (int)getpid());
-	fx.manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	memcpy(address.sun_path + 1, fx.path + 1, strlen(fx.path) - 1);
-	assert_int_equal(bind(fx.manager, (struct sockaddr *)&address,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(fx.path))), 0);
-	setenv("NOTIFY_SOCKET", fx.path, 1);
-	setenv("FDSTORE", "64", 1);
+	manager_open(&fx.manager);
 	log_set_sink(count_log, NULL);
 	return 0;
 }
@@ -49,32 +39,14 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	close(fx.manager);
-	unsetenv("NOTIFY_SOCKET");
-	unsetenv("FDSTORE");
+	manager_close(&fx.manager);
 	return 0;
 }
 
 /* The next message systemd gets; its descriptor, or -1. */
 static int receive(char *text, size_t size)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {text, size - 1};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-	ssize_t n = recvmsg(fx.manager, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int fd = -1;
-
-	if (n < 0) {
-		text[0] = '\0';
-		return -1;
-	}
-	text[n] = '\0';
-	if (CMSG_FIRSTHDR(&message) != NULL)
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
+	return manager_receive(&fx.manager, text, size);
 }
 
 static bool same_file(int a, int b)
