@@ -9,6 +9,7 @@
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/store.h"
+#include "fancap/stats.h"
 
 #define RING "ring-"
 #define LEDGER "ledger-"
@@ -120,6 +121,18 @@ static const char *problem(int error)
 	}
 }
 
+/* Every look at the kernel's counters resets them: they tell what came since the last one. */
+static void forget_ring(const char *name, int fd)
+{
+	char why[128] = "its ledger cannot be used";
+	struct fancap_stats stats = {0};
+
+	if (fancap_stats_read(fd, &stats) == 0)
+		snprintf(why, sizeof(why), "its ledger cannot be used, and %llu packets came since it was last looked at",
+			 (unsigned long long)(stats.packets - stats.drops));
+	forget(name, fd, why);
+}
+
 /* One ledger and, by its name, its ring. */
 static void take_ring(struct store *store, int ledger_fd, const char *ledger_name, int *fds, char *const *names,
 		      size_t n)
@@ -136,7 +149,7 @@ static void take_ring(struct store *store, int ledger_fd, const char *ledger_nam
 	}
 	r = ledger_open(ledger_fd, &ring.ledger);
 	if (r < 0) {
-		forget(name, ring.ring_fd, "its ledger cannot be used");
+		forget_ring(name, ring.ring_fd);
 		forget(ledger_name, ledger_fd, problem(r));
 		return;
 	}

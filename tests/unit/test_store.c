@@ -27,6 +27,13 @@ static void count_log(const struct log_message *message, void *arg)
 	snprintf(fx.last, sizeof(fx.last), "%s", message->text);
 }
 
+/* Of rings only. */
+static void remember_rings_log(const struct log_message *message, void *arg)
+{
+	if (strncmp(message->text, "ring-", 5) == 0)
+		count_log(message, arg);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -184,6 +191,39 @@ static void what_makes_no_sense_is_let_go(void **state)
 	store_done(&store);
 }
 
+/* The kernel's counters of a ring, if it is to have some. */
+static struct fancap_stats kernel;
+
+int __real_fancap_stats_read(int fd, struct fancap_stats *sum);
+int __wrap_fancap_stats_read(int fd, struct fancap_stats *sum);
+
+int __wrap_fancap_stats_read(int fd, struct fancap_stats *sum)
+{
+	if (kernel.packets == 0)
+		return __real_fancap_stats_read(fd, sum);
+	*sum = kernel;
+	return 0;
+}
+
+static void what_came_of_late_to_a_ring_that_is_let_go_is_said(void **state)
+{
+	char names[2][16] = {"ledger-eth0-0", "ring-eth0-0"};
+	char *const texts[2] = {names[0], names[1]};
+	int fds[2] = {make_ledger("eth0", 0), open("/dev/null", O_RDWR | O_CLOEXEC)};
+	const char other = 99;
+	struct store store;
+
+	(void)state;
+	assert_int_equal(pwrite(fds[0], &other, 1, 16), 1); /* its version */
+	log_set_sink(remember_rings_log, NULL);
+	kernel = (struct fancap_stats){.packets = 12, .drops = 2};
+	assert_int_equal(store_take(&store, fds, texts, 2), 0);
+	kernel = (struct fancap_stats){0};
+	assert_int_equal(store.n, 0);
+	assert_has(fx.last, "ring-eth0-0 in the service manager's store: its ledger cannot be used, and 10 packets came since");
+	store_done(&store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +232,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_kept_is_found_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_makes_no_sense_is_let_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_came_of_late_to_a_ring_that_is_let_go_is_said, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
