@@ -920,6 +920,7 @@ static void settle_store(struct supervisor *sup)
 {
 	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next)
 		capture_store(capture);
+	captures_settle_pasts(&sup->captures, &sup->store);
 	store_done(&sup->store);
 }
 
@@ -933,6 +934,7 @@ static int open_captures(struct supervisor *sup, struct fancap_error *err)
 		fancap_error_set(err, "out of memory");
 		return -ENOMEM;
 	}
+	captures_take_past(&sup->captures, &sup->store);
 	for (size_t i = 0; i < config->n_interfaces; i++) {
 		r = capture_open(config, &config->interfaces[i], &sup->store, &sup->captures, err);
 		if (r < 0)
