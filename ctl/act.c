@@ -131,12 +131,27 @@ enum ctl_exit run_filter(const struct ctl *ctl, const struct arguments *argument
 
 const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
 
+static enum ctl_exit show_log_level(const struct ctl *ctl)
+{
+	json_t *status, *answer;
+	enum ctl_exit result = call(ctl, FANCAP_INTERFACE ".GetStatus", NULL, &status);
+
+	if (result)
+		return result;
+	answer = json_pack("{s:O}", "log_level", json_object_get(status, "log_level"));
+	json_decref(status);
+	return answer ? print_answer(ctl, answer, report_log_level) : wrong_answer(ctl, "log_level");
+}
+
 enum ctl_exit run_log_level(const struct ctl *ctl, const struct arguments *arguments)
 {
 	const char *level = arguments_word(arguments, 0);
 
+	if (!level)
+		return show_log_level(ctl);
 	for (size_t i = 0; log_levels[i]; i++)
 		if (!strcmp(log_levels[i], level))
-			return act(ctl, FANCAP_INTERFACE ".SetLogLevel", json_pack("{s:s}", "level", level), report_log_level);
+			return act(ctl, FANCAP_INTERFACE ".SetLogLevel", json_pack("{s:s}", "level", level),
+				   report_log_level_set);
 	return wrong_usage(ctl, arguments->command, "'%s' is no log level: error, warning, info or debug", level);
 }

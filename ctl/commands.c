@@ -75,8 +75,9 @@ const struct command commands[] = {
 	  .kinds = { WORD_INTERFACE, WORD_WORKER }, .interface = INTERFACE_WORD,
 	  .help = "replace a worker's process; nothing is lost",
 	  .details = "Its ring goes on filling meanwhile. Ends when the new one records.", .run = run_restart_worker },
-	{ .name = "log-level", .arguments = "LEVEL", .min = 1, .max = 1, .kinds = { WORD_LEVEL },
-	  .help = "log more or less until the next reload: error, warning, info, debug", .run = run_log_level },
+	{ .name = "log-level", .arguments = "[LEVEL]", .max = 1, .kinds = { WORD_LEVEL },
+	  .help = "show how much is logged, or change it until the next reload: error, warning, info, debug",
+	  .run = run_log_level },
 	{ .name = "hold", .arguments = "[FILE...]", .max = -1, .kinds = { WORD_FILE, WORD_FILE }, .options = hold_options,
 	  .interface = INTERFACE_OPTION, .help = "keep recorded files from being removed by retention",
 	  .details = "Takes files, or a time range and then all files that may have packets of it (of one interface with "

@@ -28,6 +28,7 @@ int report_paused(json_t *answer, FILE *out, const char **ret_missing);
 int report_resumed(json_t *answer, FILE *out, const char **ret_missing);
 int report_restart(json_t *answer, FILE *out, const char **ret_missing);
 int report_log_level(json_t *answer, FILE *out, const char **ret_missing);
+int report_log_level_set(json_t *answer, FILE *out, const char **ret_missing);
 int report_reload(json_t *answer, FILE *out, const char **ret_missing);
 
 #endif

@@ -93,6 +93,19 @@ int report_restart(json_t *answer, FILE *out, const char **ret_missing)
 int report_log_level(json_t *answer, FILE *out, const char **ret_missing)
 {
 	struct reader reader = { NULL };
+	const char *level = read_text(&reader, answer, "log_level");
+	int r = reader_result(&reader, ret_missing);
+
+	if (r < 0)
+		return r;
+	text_print(out, level);
+	fputc('\n', out);
+	return 0;
+}
+
+int report_log_level_set(json_t *answer, FILE *out, const char **ret_missing)
+{
+	struct reader reader = { NULL };
 	const char *previous = read_text(&reader, answer, "previous");
 	int r = reader_result(&reader, ret_missing);
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ctl/report.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ctl/output.h"
 #include "ctl/reader.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
+#define NS_PER_S UINT64_C(1000000000)
+#define RATE_MAX 1e18 /* nothing writes as fast; a larger one has no place in 64 bits */
+#define SECONDS_MAX (UINT64_MAX / NS_PER_S)
 
 static const struct column status_columns[] = {
 	{ "INTERFACE", false }, { "STATE", false },   { "WORKERS", true }, { "SEEN", true },
@@ -68,9 +72,31 @@ static void storage_fill(struct table *table, struct table *directories, struct 
 	}
 }
 
+static bool is_rate(json_t *rate)
+{
+	return json_is_number(rate) && json_number_value(rate) >= 0 && json_number_value(rate) < RATE_MAX;
+}
+
+/* Not known at once; and daemons of before did not say it. What there is room for is kept, or is free yet: see GetStatus. */
+static void forecast_print(json_t *rate, json_t *reach, FILE *out)
+{
+	char text[FORMAT_TEXT_MAX];
+	uint64_t seconds;
+
+	format_bytes(text, (uint64_t)json_number_value(rate));
+	fprintf(out, "written: %s a second, over the last minutes\n", text);
+	if (!json_is_integer(reach) || json_integer_value(reach) < 0)
+		return;
+	seconds = (uint64_t)json_integer_value(reach);
+	fputs("forecast: at that rate there is room for ", out);
+	duration_print(out, (seconds < SECONDS_MAX ? seconds : SECONDS_MAX) * NS_PER_S);
+	fputc('\n', out);
+}
+
 static int storage_print(const struct table *table, const struct table *directories, json_t *storage, FILE *out)
 {
 	json_t *oldest = json_object_get(storage, "oldest_ns");
+	json_t *rate = json_object_get(storage, "written_bytes_per_s");
 	const char *error = json_string_value(json_object_get(storage, "last_error"));
 	int r;
 
@@ -80,7 +106,7 @@ static int storage_print(const struct table *table, const struct table *director
 		fputc('\n', out);
 		r = table_print(directories, out);
 	}
-	if (r < 0 || (!json_is_integer(oldest) && error == NULL))
+	if (r < 0 || (!json_is_integer(oldest) && !is_rate(rate) && error == NULL))
 		return r;
 	fputc('\n', out);
 	if (json_is_integer(oldest)) {
@@ -88,6 +114,8 @@ static int storage_print(const struct table *table, const struct table *director
 		time_print(out, (uint64_t)json_integer_value(oldest));
 		fputc('\n', out);
 	}
+	if (is_rate(rate))
+		forecast_print(rate, json_object_get(storage, "retain_seconds"), out);
 	if (error != NULL) {
 		fputs("last error: ", out);
 		text_print(out, error);

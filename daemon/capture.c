@@ -123,17 +123,35 @@ static void drain(struct capture *capture, struct ring_set *set)
 	add_set(capture, set);
 }
 
-/* @return all sets of the interface in the store, NULL: none */
-static int take_all(struct store *store, const char *name, struct ring_set **ret)
+/* One that was about to be let go when its fancapd died is counted among interfaces that are no more. */
+static void drop_counted(const struct captures *captures, struct past **past)
+{
+	if (*past == NULL || !past_has(captures->removed, past_id(*past)))
+		return;
+	past_unstore(*past);
+	past_free(*past);
+	*past = NULL;
+}
+
+static void insert_oldest_first(struct ring_set **sets, struct ring_set *set)
+{
+	while (*sets != NULL && (*sets)->created_ns < set->created_ns)
+		sets = &(*sets)->next;
+	set->next = *sets;
+	*sets = set;
+}
+
+/* What was counted of the interface. @param ret all sets of it in the store, oldest first; NULL: none */
+static int take_all(struct store *store, const struct captures *captures, struct capture *capture, struct ring_set **ret)
 {
 	struct ring_set *set;
 	int r;
 
+	capture->past = store_take_past(store, capture->name);
+	drop_counted(captures, &capture->past);
 	*ret = NULL;
-	while ((r = ring_set_take(store, name, &set)) == 1) {
-		set->next = *ret;
-		*ret = set;
-	}
+	while ((r = ring_set_take(store, capture->name, &set)) == 1)
+		insert_oldest_first(ret, set);
 	ring_set_settle(*ret);
 	return r;
 }
@@ -154,6 +172,11 @@ static void go_on(struct capture *capture, struct ring_set *set, const struct fa
 	add_set(capture, set);
 }
 
+static bool is_on(const struct ring_set *set, const struct fancap_link *link)
+{
+	return set->link.ifindex == link->ifindex && set->link.linktype == link->linktype && ring_set_is_bound(set);
+}
+
 /*
  * What an earlier fancapd left. If its device is there still, and no other set has taken over from it, go on with it, though
  * another one may have to take over. The others are to be drained.
@@ -162,8 +185,11 @@ static void sort_taken(struct capture *capture, struct ring_set *sets)
 {
 	const struct log_context about = {capture->name, -1};
 	struct ring_set *set, *latest = NULL;
-	struct fancap_link link;
+	struct fancap_link link = {0};
 	int known = fancap_link_query(capture->name, &link, NULL);
+
+	for (set = sets; !capture->removed && known == 0 && set != NULL; set = set->next)
+		latest = !set->abandoned && !ring_set_has_end(set) && is_on(set, &link) ? set : latest;
 
 	while ((set = sets) != NULL) {
 		sets = set->next;
@@ -171,16 +197,14 @@ static void sort_taken(struct capture *capture, struct ring_set *sets)
 			let_go(set);
 			continue;
 		}
-		if (!capture->removed && known == 0 && latest == NULL && !ring_set_has_end(set) &&
-		    set->link.ifindex == link.ifindex && set->link.linktype == link.linktype && ring_set_is_bound(set)) {
-			latest = set;
+		if (set == latest)
 			continue;
-		}
 		set->settings = capture->settings;
 		log_printf(LOG_NOTICE, NULL, &about, "rings of an earlier fancapd are not gone on with: %s",
 			   capture->removed	      ? "the interface is not in the configuration"
 			   : ring_set_has_end(set)    ? "others had taken over"
 			   : known < 0		      ? "there is no such interface now"
+			   : is_on(set, &link)	      ? "others had taken over"
 						      : "the interface is another one now");
 		drain(capture, set);
 	}
@@ -207,14 +231,15 @@ static const char *misfit(const struct capture *capture)
 	return set != NULL ? ring_set_misfit(set, capture->config, &set->link) : NULL;
 }
 
-static int open_first(struct capture *capture, struct store *store, struct fancap_error *err)
+static int open_first(struct capture *capture, struct store *store, const struct captures *captures,
+		      struct fancap_error *err)
 {
 	struct ring_set *sets;
 	const char *why;
 	int r;
 
 	capture_rename(capture, capture->name);
-	r = take_all(store, capture->name, &sets);
+	r = take_all(store, captures, capture, &sets);
 	sort_taken(capture, sets);
 	if (r < 0) {
 		fancap_error_set(err, "%s: %s", capture->name, strerror(-r));
@@ -263,7 +288,8 @@ static void append(struct captures *captures, struct capture *capture)
 	captures->n++;
 }
 
-static int open_in(const struct config *config, struct capture *capture, struct store *store, struct fancap_error *err)
+static int open_in(const struct config *config, struct capture *capture, struct store *store,
+		   const struct captures *captures, struct fancap_error *err)
 {
 	const struct config_interface *interface = capture->config;
 	const struct log_context about = {capture->name, -1};
@@ -275,7 +301,7 @@ static int open_in(const struct config *config, struct capture *capture, struct 
 	if (r == 0)
 		r = open_folders(config, capture, err);
 	if (r == 0)
-		r = open_first(capture, store, err);
+		r = open_first(capture, store, captures, err);
 	if (r == -ENODEV && interface->on_missing == CONFIG_MISSING_WAIT) {
 		log_printf(LOG_WARNING, MESSAGE_LINK_MISSING, &about, "no such interface; waiting for it");
 		return 0;
@@ -302,7 +328,7 @@ int capture_open(const struct config *config, const struct config_interface *int
 	}
 	snprintf(capture->name, sizeof(capture->name), "%s", interface->name);
 	capture->config = interface;
-	r = open_in(config, capture, store, err);
+	r = open_in(config, capture, store, captures, err);
 	if (r < 0)
 		capture_close(capture);
 	else
@@ -335,15 +361,15 @@ int capture_open_left(const struct config *config, struct store *store, struct c
 		capture_remove(capture);
 		r = open_folders(config, capture, err);
 		if (r == 0)
-			r = take_all(store, capture->name, &sets);
-		if (r == 0)
-			sort_taken(capture, sets);
-		if (r < 0 || capture->sets == NULL)
+			r = take_all(store, captures, capture, &sets);
+		if (r < 0) {
 			capture_close(capture);
-		else
-			append(captures, capture);
-		if (r < 0)
 			return r;
+		}
+		sort_taken(capture, sets);
+		append(captures, capture);
+		if (capture->sets == NULL)
+			captures_forget(captures, capture);
 	}
 	return 0;
 }
@@ -358,7 +384,7 @@ void capture_close(struct capture *capture)
 		remove_set(capture, set);
 		ring_set_free(set);
 	}
-	free(capture->past);
+	past_free(capture->past);
 	for (size_t i = 0; i < capture->n_folders; i++)
 		free(capture->folders[i]);
 	free(capture->folders);
@@ -374,6 +400,44 @@ void captures_close(struct captures *captures)
 		capture_close(capture);
 	}
 	captures->n = 0;
+	past_free(captures->removed);
+	captures->removed = NULL;
+}
+
+static void cannot_count(const char *name, int error)
+{
+	log_printf(LOG_ERR, NULL, &(struct log_context){name, -1},
+		   "what was counted with rings that are no more is lost: %s", strerror(-error));
+}
+
+/* The service manager has what is counted in total before it lets go of what was counted of this interface alone. */
+static void add_removed(struct captures *captures, struct past *past)
+{
+	int r = captures->removed == NULL ? past_new("", &captures->removed) : 0;
+
+	if (r < 0) {
+		cannot_count(past_interface(past), r);
+	} else if (!past_has(captures->removed, past_id(past))) {
+		past_add_past(captures->removed, past);
+		past_store(captures->removed);
+	}
+	past_unstore(past);
+}
+
+void captures_take_past(struct captures *captures, struct store *store)
+{
+	captures->removed = store_take_past(store, "");
+}
+
+void captures_settle_pasts(struct captures *captures, struct store *store)
+{
+	for (size_t i = 0; i < store->n_pasts; i++) {
+		if (store->pasts[i] == NULL)
+			continue;
+		add_removed(captures, store->pasts[i]);
+		past_free(store->pasts[i]);
+		store->pasts[i] = NULL;
+	}
 }
 
 void captures_forget(struct captures *captures, struct capture *capture)
@@ -384,8 +448,8 @@ void captures_forget(struct captures *captures, struct capture *capture)
 		at = &(*at)->next;
 	*at = capture->next;
 	captures->n--;
-	for (unsigned i = 0; i < capture->n_past; i++)
-		statistics_counters_add(&captures->removed, &capture->past[i]);
+	if (capture->past != NULL)
+		add_removed(captures, capture->past);
 	capture_close(capture);
 }
 
@@ -420,6 +484,19 @@ struct child *captures_next_child(const struct captures *captures, const struct 
 	if (child->worker + 1 < child->set->n)
 		return &child->set->children[child->worker + 1];
 	return first_child(child->set->next, child->set->capture->next);
+}
+
+uint64_t captures_progress(const struct captures *captures)
+{
+	const struct child *child = NULL;
+	struct ledger_commit commit;
+	uint64_t sum = 0;
+
+	while ((child = captures_next_child(captures, child)) != NULL) {
+		ledger_read(child->set->rings[child->worker].ledger, &commit);
+		sum += commit.block + commit.packet + child->process.finished;
+	}
+	return sum;
 }
 
 /* --- devices that come and go ---------------------------------------------------------------------------------- */
@@ -649,9 +726,12 @@ unsigned capture_workers(const struct capture *capture)
 
 static uint64_t restarts(const struct ring_set *set, unsigned worker)
 {
-	const struct child *child = &set->children[worker];
+	const struct child *child;
 
-	return set->children == NULL ? 0 : child->restarts_before + child->process.restarts;
+	if (set->children == NULL)
+		return ledger_restarts(set->rings[worker].ledger);
+	child = &set->children[worker];
+	return child->restarts_before + child->process.restarts;
 }
 
 static void count_set(struct ring_set *set, unsigned worker, struct statistics_counters *sum)
@@ -689,8 +769,8 @@ void capture_count(const struct capture *capture, unsigned worker, struct statis
 	*ret = (struct statistics_worker){.worker = worker, .state = WORKER_WAITING, .cpu = -1};
 	if (worker < capture->config->n_cpus)
 		ret->cpu = (int)capture->config->cpus[worker];
-	if (worker < capture->n_past)
-		ret->counters = capture->past[worker];
+	if (worker < past_workers(capture->past))
+		ret->counters = *past_counters(capture->past, worker);
 	for (struct ring_set *set = capture->sets; set != NULL; set = set->next) {
 		if (worker >= set->n || set->coming)
 			continue;
@@ -702,30 +782,35 @@ void capture_count(const struct capture *capture, unsigned worker, struct statis
 	}
 }
 
-static int past_grow(struct capture *capture, unsigned n)
+/* In the past, or in the sets: killed anywhere in between, the next fancapd finds it in one of them. */
+static int keep_counted(struct capture *capture, struct ring_set *set)
 {
-	struct statistics_counters *past;
+	struct statistics_counters *counted = calloc(set->n, sizeof(*counted));
+	int r = counted == NULL ? -ENOMEM : 0;
 
-	if (n <= capture->n_past)
-		return 0;
-	past = reallocarray(capture->past, n, sizeof(*past));
-	if (past == NULL)
-		return -ENOMEM;
-	memset(past + capture->n_past, 0, (n - capture->n_past) * sizeof(*past));
-	capture->past = past;
-	capture->n_past = n;
-	return 0;
+	if (r == 0 && capture->past == NULL)
+		r = past_new(capture->name, &capture->past);
+	for (unsigned i = 0; r == 0 && i < set->n; i++)
+		count_set(set, i, &counted[i]);
+	if (r == 0) {
+		past_add(capture->past, set->created_ns, set->created_ns, counted, set->n);
+		past_store(capture->past);
+	}
+	free(counted);
+	return r;
 }
 
 void capture_retire(struct capture *capture, struct ring_set *set)
 {
-	if (past_grow(capture, set->n) < 0)
-		log_printf(LOG_ERR, NULL, &(struct log_context){capture->name, -1},
-			   "out of memory: what was counted of a set of rings is lost");
-	/* Nobody works on it: what is counted is final. */
-	ring_set_uncut(set);
-	for (unsigned i = 0; !set->abandoned && i < set->n && i < capture->n_past; i++)
-		count_set(set, i, &capture->past[i]);
+	int r = 0;
+
+	if (!set->abandoned) {
+		/* Nobody works on it: what is counted is final. */
+		ring_set_uncut(set);
+		r = keep_counted(capture, set);
+	}
+	if (r < 0)
+		cannot_count(capture->name, r);
 	children_close(set);
 	ring_set_unstore(set);
 	remove_set(capture, set);

@@ -4,6 +4,7 @@
 
 #include "daemon/config.h"
 #include "daemon/links.h"
+#include "daemon/past.h"
 #include "daemon/recorder.h"
 #include "daemon/ringset.h"
 #include "daemon/statistics.h"
@@ -29,8 +30,7 @@ struct capture {
 	int attach_error;	  ///< what the log said last of the device that cannot be captured from
 	struct ring_set *sets;	  ///< newest first
 	unsigned n_sets;
-	struct statistics_counters *past; ///< by worker: counted with sets that are no more
-	unsigned n_past;
+	struct past *past; ///< counted with sets that are no more, NULL: nothing
 	char **folders;		    ///< recordings of this interface, absolute: one in each of storage.directories
 	size_t n_folders;
 	struct recorder_settings settings; ///< of sets to come; and of the newest. Has the filter that is in force
@@ -40,7 +40,7 @@ struct capture {
 struct captures {
 	struct capture *first;
 	size_t n;
-	struct statistics_counters removed; ///< of interfaces that are no more
+	struct past *removed; ///< counted of interfaces that are no more, NULL: nothing
 };
 
 /** @return the interface of this name, or NULL */
@@ -48,6 +48,15 @@ struct capture *captures_find(const struct captures *captures, const char *name)
 
 /** Every worker that has been asked for, of every set of every interface. @param child the one before; NULL: the first */
 struct child *captures_next_child(const struct captures *captures, const struct child *child);
+
+/** What an earlier fancapd counted of interfaces that are no more. To be taken before any interface is opened. */
+void captures_take_past(struct captures *captures, struct store *store);
+
+/** All interfaces are open: what was counted of others is counted in total only. */
+void captures_settle_pasts(struct captures *captures, struct store *store);
+
+/** How far the workers have come in their rings, in no unit: they get on as long as this changes. */
+uint64_t captures_progress(const struct captures *captures);
 
 /** Have one that was removed and has no sets any more counted in total only, and close it. */
 void captures_forget(struct captures *captures, struct capture *capture);

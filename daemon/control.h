@@ -34,6 +34,7 @@ struct control_status {
 	uint64_t started_ns;	 ///< CLOCK_REALTIME, when the daemon started
 	const char *config_path;
 	const char *socket_path;
+	int log_level; ///< syslog priority, as it is in force
 	struct {
 		pid_t keeper_pid; ///< 0: it is being replaced
 		uint64_t keeper_restarts;

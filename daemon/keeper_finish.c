@@ -143,6 +143,7 @@ static void finish_done(struct job *base)
 	else
 		segment_done(k, job);
 	free(job);
+	k->status.steps++;
 	keeper_hold_budget(k, k->params->n_directories);
 	keeper_compress_next(k);
 	keeper_end_if_done(k);

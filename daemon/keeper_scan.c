@@ -165,6 +165,8 @@ void keeper_on_scan(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	k->status.steps++;
+	keeper_publish(k);
 	if (!scan_step(k->scan)) {
 		k->looked = k->ending && k->round >= k->end_round;
 		round_done(k);

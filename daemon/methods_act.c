@@ -201,12 +201,20 @@ static const struct {
 	{ "debug", LOG_DEBUG },
 };
 
+const char *method_log_level_name(int level)
+{
+	size_t i = ARRAY_SIZE(levels) - 1;
+
+	while (i > 0 && levels[i].level > level)
+		i--;
+	return levels[i].name;
+}
+
 void methods_set_log_level(const struct control_source *source, json_t *parameters, struct method_reply *ret_reply)
 {
 	const char *name = json_string_value(json_object_get(parameters, "level"));
-	const char *previous = levels[0].name;
-	int before;
 	size_t i = 0;
+	int before;
 
 	while (i < ARRAY_SIZE(levels) && strcmp(levels[i].name, name))
 		i++;
@@ -215,7 +223,5 @@ void methods_set_log_level(const struct control_source *source, json_t *paramete
 		return;
 	}
 	before = source->set_log_level(source->arg, levels[i].level);
-	for (i = 0; i < ARRAY_SIZE(levels) && levels[i].level <= before; i++)
-		previous = levels[i].name;
-	ret_reply->parameters = json_pack("{s:s}", "previous", previous);
+	ret_reply->parameters = json_pack("{s:s}", "previous", method_log_level_name(before));
 }

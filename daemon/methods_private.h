@@ -31,6 +31,9 @@ json_t *method_device_name(const struct statistics_interface *iface);
 const char *method_writer_name(const struct statistics_worker *worker);
 json_t *method_direct_io(const struct statistics_worker *worker);
 
+/** Of a syslog priority. */
+const char *method_log_level_name(int level);
+
 /* --- methods_statistics.c, methods_status.c --- */
 bool methods_get_statistics(const struct control_source *source, json_t *parameters, struct method_wait *wait,
 			    struct method_reply *ret_reply);

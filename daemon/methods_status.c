@@ -105,7 +105,7 @@ static json_t *status_pack(const struct control_status *status, const struct sta
 		json_decref(array);
 		array = NULL;
 	}
-	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "version", status->version,
 			 "state", control_states[status->state],
 			 "pid", (json_int_t)status->pid,
@@ -113,6 +113,7 @@ static json_t *status_pack(const struct control_status *status, const struct sta
 			 "uptime_ns", varlink_count(ns_since(status->started_ns)),
 			 "config", varlink_text(status->config_path),
 			 "socket", varlink_text(status->socket_path),
+			 "log_level", method_log_level_name(status->log_level),
 			 "interfaces", array,
 			 "storage", storage_pack(status),
 			 "packets_seen", varlink_count(total->packets_seen),

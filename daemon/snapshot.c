@@ -34,18 +34,23 @@ static void count_interface(const struct capture *capture, struct statistics_int
 	ret->fanout_mode = fancap_fanout_mode_name(capture->config->fanout.mode);
 	for (unsigned i = 0; i < ret->n_workers; i++)
 		capture_count(capture, i, &ret->workers[i]);
-	for (unsigned i = (unsigned)ret->n_workers; i < capture->n_past; i++)
-		statistics_counters_add(&ret->past, &capture->past[i]);
+	past_sum(capture->past, (unsigned)ret->n_workers, &ret->past);
+}
+
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
 }
 
 /* Counters go on where an earlier fancapd left off. */
 static uint64_t capturing_since(const struct snapshot_scope *scope)
 {
-	uint64_t since_ns = scope->started_ns;
+	uint64_t since_ns = earlier(scope->started_ns, past_since(scope->captures->removed));
 
 	for (const struct capture *capture = scope->captures->first; capture != NULL; capture = capture->next) {
+		since_ns = earlier(since_ns, past_since(capture->past));
 		for (const struct ring_set *set = capture->sets; set != NULL; set = set->next)
-			since_ns = set->created_ns < since_ns ? set->created_ns : since_ns;
+			since_ns = earlier(since_ns, set->created_ns);
 	}
 	return since_ns;
 }
@@ -59,7 +64,7 @@ struct statistics *snapshot_take(const struct snapshot_scope *scope)
 		return NULL;
 	stats->time_ns = clock_realtime_ns();
 	stats->started_ns = capturing_since(scope);
-	stats->past = scope->captures->removed;
+	past_sum(scope->captures->removed, 0, &stats->past);
 	interface = stats->interfaces;
 	for (const struct capture *capture = scope->captures->first; capture != NULL; capture = capture->next, interface++) {
 		if (statistics_interface_alloc(interface, capture_workers(capture)) < 0) {

@@ -73,7 +73,7 @@ static void on_message(struct process *process, const struct channel_message *me
 
 	if (message->type == CHANNEL_SEGMENTS)
 		segments_answered(&storage->segments, &message->segments);
-	if (message->type == CHANNEL_HELLO && storage->mailbox_fds[1] < 0)
+	if (message->type == CHANNEL_HELLO && storage_is_stopping(storage))
 		process->ordered = true;
 }
 
@@ -194,6 +194,19 @@ void storage_stop(struct storage *storage)
 	close_end(&storage->mailbox_fds[1]);
 	/* One that is being replaced: there may be something in the mailbox. */
 	process_hurry(&storage->process);
+}
+
+bool storage_is_stopping(const struct storage *storage)
+{
+	return storage->mailbox_fds[1] < 0;
+}
+
+uint64_t storage_progress(const struct storage *storage)
+{
+	struct storage_status status;
+
+	storage_read(storage, &status);
+	return status.steps;
 }
 
 void storage_read(const struct storage *storage, struct storage_status *ret)

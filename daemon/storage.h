@@ -50,6 +50,12 @@ bool storage_left(struct storage *storage);
 /** No worker is left or will be: the keeper finishes what it has and leaves. */
 void storage_stop(struct storage *storage);
 
+/** Whether it was told so: no worker posts to it any more. */
+bool storage_is_stopping(const struct storage *storage);
+
+/** How far it has come, in no unit: it gets on as long as this changes. */
+uint64_t storage_progress(const struct storage *storage);
+
 /** What it says of itself. */
 void storage_read(const struct storage *storage, struct storage_status *ret);
 

@@ -20,6 +20,7 @@ struct storage_status {
 	uint64_t removed_bytes;
 	uint64_t synced_files; ///< times one that was being written was made safe on the disk
 	uint64_t errors;       ///< of all of these
+	uint64_t steps;	       ///< towards the end of its work: files dealt with in any way, folders looked through
 	uint64_t n_directories;
 	struct {
 		uint64_t total_bytes; ///< of its file system; 0: not known

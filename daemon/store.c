@@ -9,9 +9,11 @@
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/store.h"
+#include "fancap/stats.h"
 
 #define RING "ring-"
 #define LEDGER "ledger-"
+#define PAST "past"
 #define NAME_MAX_BYTES (sizeof(LEDGER) + IF_NAMESIZE + 48)
 
 static void name_fill(char ret[NAME_MAX_BYTES], const char *kind, const struct ledger_ring *ring)
@@ -55,6 +57,28 @@ void store_remove(const struct ledger_ring *ring)
 	notify_store_remove(name);
 }
 
+static void name_past(char ret[NAME_MAX_BYTES], const char *interface)
+{
+	snprintf(ret, NAME_MAX_BYTES, PAST "%s%.*s", interface[0] != '\0' ? "-" : "", IF_NAMESIZE, interface);
+}
+
+int store_put_past(const char *interface, int fd)
+{
+	char name[NAME_MAX_BYTES];
+
+	name_past(name, interface);
+	return store_available() ? notify_store(name, fd) : 0;
+}
+
+void store_remove_past(const char *interface)
+{
+	char name[NAME_MAX_BYTES];
+
+	name_past(name, interface);
+	if (store_available())
+		notify_store_remove(name);
+}
+
 /* --- what an earlier fancapd left --------------------------------------------------------------------------------- */
 
 static bool is_named(const char *name, const char *kind)
@@ -64,7 +88,7 @@ static bool is_named(const char *name, const char *kind)
 
 bool store_owns(const char *name)
 {
-	return is_named(name, RING) || is_named(name, LEDGER);
+	return is_named(name, RING) || is_named(name, LEDGER) || is_named(name, PAST);
 }
 
 /* The descriptor of a name, taken: its place is -1 then. @return fd, or -1: there is none */
@@ -88,13 +112,25 @@ static void forget(const char *name, int fd, const char *why)
 	close(fd);
 }
 
-static const char *ledger_problem(int error)
+static const char *problem(int error)
 {
 	switch (error) {
-	case -EBADMSG: return "not a ledger";
+	case -EBADMSG: return "not what its name says";
 	case -EPROTO: return "of another version of fancapd";
 	default: return strerror(-error);
 	}
+}
+
+/* Every look at the kernel's counters resets them: they tell what came since the last one. */
+static void forget_ring(const char *name, int fd)
+{
+	char why[128] = "its ledger cannot be used";
+	struct fancap_stats stats = {0};
+
+	if (fancap_stats_read(fd, &stats) == 0)
+		snprintf(why, sizeof(why), "its ledger cannot be used, and %llu packets came since it was last looked at",
+			 (unsigned long long)(stats.packets - stats.drops));
+	forget(name, fd, why);
 }
 
 /* One ledger and, by its name, its ring. */
@@ -113,19 +149,32 @@ static void take_ring(struct store *store, int ledger_fd, const char *ledger_nam
 	}
 	r = ledger_open(ledger_fd, &ring.ledger);
 	if (r < 0) {
-		forget(name, ring.ring_fd, "its ledger cannot be used");
-		forget(ledger_name, ledger_fd, ledger_problem(r));
+		forget_ring(name, ring.ring_fd);
+		forget(ledger_name, ledger_fd, problem(r));
 		return;
 	}
 	store->rings[store->n++] = ring;
+}
+
+static void take_one_past(struct store *store, int fd, const char *name)
+{
+	int r = past_open(fd, &store->pasts[store->n_pasts]);
+
+	if (r < 0)
+		forget(name, fd, problem(r));
+	else
+		store->n_pasts++;
 }
 
 int store_take(struct store *ret, const int *fds, char *const *names, size_t n)
 {
 	int *left = calloc(n + 1, sizeof(*left));
 
-	*ret = (struct store){.rings = calloc(n + 1, sizeof(*ret->rings))};
-	if (left == NULL || ret->rings == NULL) {
+	*ret = (struct store){
+		.rings = calloc(n + 1, sizeof(*ret->rings)),
+		.pasts = calloc(n + 1, sizeof(struct past *)),
+	};
+	if (left == NULL || ret->rings == NULL || ret->pasts == NULL) {
 		free(left);
 		return -ENOMEM;
 	}
@@ -141,15 +190,51 @@ int store_take(struct store *ret, const int *fds, char *const *names, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (left[i] >= 0 && is_named(names[i], RING))
 			forget(names[i], left[i], "its ledger is not there");
+		else if (left[i] >= 0 && is_named(names[i], PAST))
+			take_one_past(ret, left[i], names[i]);
 	}
 	free(left);
 	return 0;
 }
 
+static void let_go(struct store_ring *ring)
+{
+	store_remove(ledger_ring(ring->ledger));
+	ledger_unmap(ring->ledger);
+	close(ring->ledger_fd);
+	close(ring->ring_fd);
+	ring->ring_fd = -1;
+}
+
+static void let_go_added(struct store *store, const struct past *past)
+{
+	for (size_t i = 0; i < store->n; i++) {
+		struct store_ring *ring = &store->rings[i];
+
+		if (ring->ring_fd >= 0 && strcmp(ledger_ring(ring->ledger)->interface, past_interface(past)) == 0 &&
+		    past_has(past, ledger_ring(ring->ledger)->created_ns))
+			let_go(ring);
+	}
+}
+
+struct past *store_take_past(struct store *store, const char *interface)
+{
+	for (size_t i = 0; i < store->n_pasts; i++) {
+		struct past *past = store->pasts[i];
+
+		if (past == NULL || strcmp(past_interface(past), interface) != 0)
+			continue;
+		store->pasts[i] = NULL;
+		let_go_added(store, past);
+		return past;
+	}
+	return NULL;
+}
+
 void store_done(struct store *store)
 {
 	for (size_t i = 0; i < store->n; i++) {
-		const struct store_ring *ring = &store->rings[i];
+		struct store_ring *ring = &store->rings[i];
 		const struct ledger_ring *about;
 
 		if (ring->ring_fd < 0)
@@ -157,11 +242,11 @@ void store_done(struct store *store)
 		about = ledger_ring(ring->ledger);
 		log_warning("%s: ring %u of an earlier fancapd is not used any more; what is in it is lost",
 			    about->interface, about->worker);
-		store_remove(about);
-		ledger_unmap(ring->ledger);
-		close(ring->ledger_fd);
-		close(ring->ring_fd);
+		let_go(ring);
 	}
+	for (size_t i = 0; i < store->n_pasts; i++)
+		past_free(store->pasts[i]);
 	free(store->rings);
+	free(store->pasts);
 	*store = (struct store){0};
 }

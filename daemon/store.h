@@ -6,13 +6,15 @@
 #include <stddef.h>
 
 #include "daemon/ledger.h"
+#include "daemon/past.h"
 
 /*
  * The service manager's file descriptor store (systemd.service(5), FileDescriptorStoreMax=): rings and ledgers that outlive
  * this process. While nobody runs, the kernel goes on filling the rings; the next fancapd finds them.
  *
  * Names are "ring-<interface>-<set>-<worker>" and "ledger-<interface>-<set>-<worker>", where <set> is when it was made: an
- * interface may have two sets of rings at a time.
+ * interface may have two sets of rings at a time. "past-<interface>" is what was counted with sets that are no more, and
+ * "past" what was with interfaces that are no more.
  */
 
 /** A ring with its ledger, as an earlier fancapd left them. */
@@ -25,6 +27,8 @@ struct store_ring {
 struct store {
 	struct store_ring *rings;
 	size_t n;
+	struct past **pasts; ///< NULL once it has been taken
+	size_t n_pasts;
 };
 
 /**
@@ -55,7 +59,19 @@ int store_put(const struct ledger_ring *ring, int ring_fd, int ledger_fd);
 /** Have them closed: they are no longer in use. */
 void store_remove(const struct ledger_ring *ring);
 
-/** Close and remove all that was not taken, saying what is lost; free. */
+/** Hand over what was counted of an interface. @param interface "": of those that are no more. @return as store_put() */
+int store_put_past(const char *interface, int fd);
+void store_remove_past(const char *interface);
+
+/**
+ * Take what was counted of an interface with sets that are no more out of the store. Its rings of these sets, which somebody
+ * was about to let go, are let go.
+ *
+ * @return the caller frees it; NULL: there is nothing
+ */
+struct past *store_take_past(struct store *store, const char *interface);
+
+/** Close and remove all rings that were not taken, saying what is lost; free. */
 void store_done(struct store *store);
 
 #endif

@@ -22,6 +22,7 @@
 #include "daemon/messages.h"
 #include "daemon/notify.h"
 #include "daemon/operations.h"
+#include "daemon/patience.h"
 #include "daemon/presence.h"
 #include "daemon/reload.h"
 #include "daemon/rotation.h"
@@ -32,8 +33,8 @@
 
 /* From the gate's closing to the last look at the kernel's counters: packets that were past the filter arrive. */
 #define SETTLE_MS 20
-/* Workers that have not left so long after they were told to (and the block timeout) are killed. */
-#define STOP_MAX_MS 20000
+/* While stopping, a process without progress for so long (workers: and two block timeouts) is killed. */
+#define STOP_MAX_MS 20000u
 /* How long to wait for the processes themselves after that, at such intervals. */
 #define WAIT_MAX_MS 20000
 #define WAIT_STEP_MS 5
@@ -48,7 +49,7 @@ struct supervisor {
 	struct config *config;
 	struct event_base *base;
 	struct event *signals[4];
-	struct event *second_event, *settle_event, *kill_event;
+	struct event *second_event, *settle_event;
 	struct identity identity;
 	struct events *events;
 	struct control *control;
@@ -66,6 +67,7 @@ struct supervisor {
 	struct presence *presence;
 	enum control_state state;
 	bool told_to_leave; /* workers have their orders */
+	struct patience patience; /* with those who have not left yet, while stopping */
 	uint64_t started_ns;
 	uint64_t loaded_ns; /* the configuration was */
 	unsigned seconds;
@@ -159,6 +161,7 @@ static void fill_status(void *arg, struct control_status *ret)
 		.started_ns = sup->started_ns,
 		.config_path = sup->config_path,
 		.socket_path = sup->config->control.socket,
+		.log_level = log_level(),
 		.storage = {
 			.keeper_pid = sup->storage.process.pid,
 			.keeper_restarts = sup->storage.process.restarts,
@@ -244,9 +247,10 @@ static void feed_watchdog(struct supervisor *sup)
 		sound = child_check(child) && sound;
 	if (sound)
 		notify_watchdog();
-	if (sup->state == CONTROL_STOPPING)
-		notify_extend_timeout(EXTEND_MS);
 }
+
+/* It is told below. */
+static void hurry_stop(struct supervisor *sup);
 
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
@@ -258,6 +262,8 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	feed_watchdog(sup);
+	if (sup->state == CONTROL_STOPPING)
+		hurry_stop(sup);
 	log_page_cache(sup);
 	if (sup->sets_changed && sup->state == CONTROL_RUNNING)
 		storage_renew(&sup->storage);
@@ -293,10 +299,23 @@ static bool all_finished(const struct supervisor *sup)
 	return true;
 }
 
+/* First the workers have to get on, then the keeper. */
+static uint64_t stop_progress(const struct supervisor *sup)
+{
+	return storage_is_stopping(&sup->storage) ? storage_progress(&sup->storage) : captures_progress(&sup->captures);
+}
+
+static void begin_patience(struct supervisor *sup, unsigned limit_ms)
+{
+	patience_begin(&sup->patience, limit_ms * UINT64_C(1000000), stop_progress(sup), clock_monotonic_ns());
+}
+
 static void leave_if_finished(struct supervisor *sup)
 {
-	if (all_finished(sup))
-		storage_stop(&sup->storage);
+	if (!all_finished(sup) || storage_is_stopping(&sup->storage))
+		return;
+	storage_stop(&sup->storage);
+	begin_patience(sup, STOP_MAX_MS);
 }
 
 static void on_settled(evutil_socket_t fd, short what, void *arg)
@@ -312,13 +331,10 @@ static void on_settled(evutil_socket_t fd, short what, void *arg)
 	leave_if_finished(sup);
 }
 
-static void on_kill(evutil_socket_t fd, short what, void *arg)
+static void kill_all(struct supervisor *sup)
 {
-	struct supervisor *sup = arg;
 	const struct child *child = NULL;
 
-	(void)fd;
-	(void)what;
 	while ((child = next_child(sup, child)) != NULL) {
 		if (child->process.pid == 0)
 			continue;
@@ -333,6 +349,14 @@ static void on_kill(evutil_socket_t fd, short what, void *arg)
 		sup->exit_code = 1;
 	}
 	event_base_loopbreak(sup->base);
+}
+
+/* A long backlog on a slow disk is waited for, and systemd told to; a process that hangs is not. */
+static void hurry_stop(struct supervisor *sup)
+{
+	notify_extend_timeout(EXTEND_MS);
+	if (patience_is_over(&sup->patience, stop_progress(sup), clock_monotonic_ns()))
+		kill_all(sup);
 }
 
 static void begin_stop(struct supervisor *sup)
@@ -360,7 +384,7 @@ static void begin_stop(struct supervisor *sup)
 	while ((child = next_child(sup, child)) != NULL)
 		process_hurry(&child->process);
 	add_timer(sup->settle_event, SETTLE_MS);
-	add_timer(sup->kill_event, 2 * longest_ms + STOP_MAX_MS);
+	begin_patience(sup, 2 * longest_ms + STOP_MAX_MS);
 }
 
 static void on_stop_signal(evutil_socket_t fd, short what, void *arg)
@@ -826,9 +850,7 @@ static int open_events(struct supervisor *sup)
 	log_set_tap(events_note, sup->events);
 	sup->second_event = event_new(sup->base, -1, EV_PERSIST, on_second, sup);
 	sup->settle_event = evtimer_new(sup->base, on_settled, sup);
-	sup->kill_event = evtimer_new(sup->base, on_kill, sup);
-	if (sup->second_event == NULL || sup->settle_event == NULL || sup->kill_event == NULL ||
-	    event_add(sup->second_event, &second) < 0)
+	if (sup->second_event == NULL || sup->settle_event == NULL || event_add(sup->second_event, &second) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -898,6 +920,7 @@ static void settle_store(struct supervisor *sup)
 {
 	for (const struct capture *capture = sup->captures.first; capture != NULL; capture = capture->next)
 		capture_store(capture);
+	captures_settle_pasts(&sup->captures, &sup->store);
 	store_done(&sup->store);
 }
 
@@ -911,6 +934,7 @@ static int open_captures(struct supervisor *sup, struct fancap_error *err)
 		fancap_error_set(err, "out of memory");
 		return -ENOMEM;
 	}
+	captures_take_past(&sup->captures, &sup->store);
 	for (size_t i = 0; i < config->n_interfaces; i++) {
 		r = capture_open(config, &config->interfaces[i], &sup->store, &sup->captures, err);
 		if (r < 0)
@@ -1084,8 +1108,6 @@ static void supervisor_close(struct supervisor *sup)
 		event_free(sup->second_event);
 	if (sup->settle_event != NULL)
 		event_free(sup->settle_event);
-	if (sup->kill_event != NULL)
-		event_free(sup->kill_event);
 	if (sup->base != NULL)
 		event_base_free(sup->base);
 	config_free(sup->config);

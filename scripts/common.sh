@@ -8,6 +8,10 @@ BUILD_PACKAGES=(build-essential autoconf automake libtool pkg-config libsystemd-
 	libjansson-dev libpcap-dev liburing-dev libzstd-dev libmnl-dev libcyaml-dev libyaml-dev libcap-ng-dev libseccomp-dev
 	libncurses-dev libcmocka-dev scdoc iproute2 procps)
 
+# Paths as a distribution has them: what is built with these can be installed as it is, which tests/systemd do.
+# shellcheck disable=SC2034
+BUILD_OPTIONS=(--enable-werror --prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run)
+
 say() {
 	printf '\n=== %s\n' "$*"
 }
@@ -54,6 +58,8 @@ build() {
 	[ -e "$top/configure" ] || (cd "$top" && autoreconf -fi >/dev/null 2>&1) || die "autoreconf failed"
 	mkdir -p "$folder"
 	if [ "$(cat "$folder/.configured-with" 2>/dev/null)" != "$wanted" ] || [ ! -e "$folder/Makefile" ]; then
+		# Paths are compiled in: what was made with others is not made anew by itself.
+		[ ! -e "$folder/Makefile" ] || make -C "$folder" --no-print-directory -s clean || die "make clean failed in $folder"
 		(cd "$folder" && "$top/configure" --quiet "$@" && printf '%s\n' "$wanted" >.configured-with) ||
 			die "configure failed in $folder"
 	fi

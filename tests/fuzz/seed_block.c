@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Writes the first inputs of the block fuzzer: seed_block DIR. Run by hand when the builder learns something new. */
 #include <linux/if_packet.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/fuzz/seed.h"
 #include "tests/unit/blocks.h"
 
 static const char *dir;
 
 static void save(struct test_block *block, const char *name)
 {
-	char path[4096];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "wbe");
-	if (f == NULL || fwrite(block->bytes, block->size, 1, f) != 1 || fclose(f) != 0) {
-		perror(path);
+	if (seed_save(dir, name, block->bytes, block->size) != 0)
 		exit(1);
-	}
 	test_block_done(block);
 }
 

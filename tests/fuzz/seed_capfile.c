@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Writes the first inputs of the capture file fuzzer: seed_capfile DIR. Run by hand when the samples change. */
-#include <stdio.h>
 
+#include "tests/fuzz/seed.h"
 #include "tests/unit/capfiles.h"
 
 static int save(const char *dir, const char *name, const struct test_capfile *file)
 {
-	char path[4096];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "wbe");
-	if (f == NULL || fwrite(file->bytes, file->n, 1, f) != 1 || fclose(f) != 0) {
-		perror(path);
-		return 1;
-	}
-	return 0;
+	return seed_save(dir, name, file->bytes, file->n);
 }
 
 static int save_damaged(const char *dir)

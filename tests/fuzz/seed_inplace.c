@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Writes the first inputs of the in-place rewriter's fuzzer: seed_inplace DIR. Run by hand when there is a new case. */
 #include <linux/if_packet.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/fuzz/seed.h"
 #include "tests/unit/blocks.h"
 
 #define BLOCK_BYTES 8192u
@@ -14,17 +14,11 @@ static const char *dir;
 static void save(struct test_block *block, const char *name)
 {
 	uint32_t bytes = (block->next < 48 ? 48 : block->next) | 1;
-	char path[4096];
-	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "wbe");
 	if (bytes > block->size)
 		bytes = block->size - 1;
-	if (f == NULL || fwrite(block->bytes, bytes, 1, f) != 1 || fclose(f) != 0) {
-		perror(path);
+	if (seed_save(dir, name, block->bytes, bytes) != 0)
 		exit(1);
-	}
 	test_block_done(block);
 }
 

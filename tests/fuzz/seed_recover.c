@@ -1,24 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Writes the first inputs of the recovery fuzzer: seed_recover DIR. Run by hand when the samples change. */
-#include <stdio.h>
 #include <string.h>
 
+#include "tests/fuzz/seed.h"
 #include "tests/unit/capfiles.h"
 #include "tests/unit/torn.h"
-
-static int save(const char *dir, const char *name, const uint8_t *bytes, size_t n)
-{
-	char path[4096];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "wbe");
-	if (f == NULL || fwrite(bytes, n, 1, f) != 1 || fclose(f) != 0) {
-		perror(path);
-		return 1;
-	}
-	return 0;
-}
 
 /* Lengths and counters at their limits. */
 static int save_hostile(const char *dir)
@@ -29,9 +15,9 @@ static int save_hostile(const char *dir)
 	capfile_section(&file, 28);
 	capfile_interface(&file, 1, 0);
 	capfile_enhanced(&file, 0, UINT64_MAX, 4, 4, 0);
-	failed = save(dir, "section-too-long-for-its-header", file.bytes, file.n);
+	failed = seed_save(dir, "section-too-long-for-its-header", file.bytes, file.n);
 	capfile_section(&file, 20);
-	failed |= save(dir, "section-length-wrong-and-another-behind", file.bytes, file.n);
+	failed |= seed_save(dir, "section-length-wrong-and-another-behind", file.bytes, file.n);
 	file = (struct test_capfile){.big_endian = true};
 	capfile_section(&file, UINT64_MAX);
 	capfile_interface(&file, 1, 0);
@@ -46,10 +32,10 @@ static int save_hostile(const char *dir)
 	}
 	capfile_block_end(&file, 0);
 	capfile_obsolete(&file, 0, 0, 4, 4, 0);
-	failed |= save(dir, "statistics-max", file.bytes, file.n);
+	failed |= seed_save(dir, "statistics-max", file.bytes, file.n);
 	file.big_endian = false;
 	capfile_section(&file, UINT64_MAX);
-	failed |= save(dir, "second-section-torn", file.bytes, file.n - 8);
+	failed |= seed_save(dir, "second-section-torn", file.bytes, file.n - 8);
 	return failed;
 }
 
@@ -64,12 +50,12 @@ int main(int argc, char **argv)
 		struct test_capfile file;
 		const char *name = capfile_sample(i, &file);
 
-		failed |= save(argv[1], name, file.bytes, file.n - 5);
+		failed |= seed_save(argv[1], name, file.bytes, file.n - 5);
 	}
 	torn_sample_make(&sample, 1);
-	failed |= save(argv[1], "recording", sample.bytes, sample.n);
-	failed |= save(argv[1], "recording-torn", sample.bytes, sample.n - 9);
+	failed |= seed_save(argv[1], "recording", sample.bytes, sample.n);
+	failed |= seed_save(argv[1], "recording-torn", sample.bytes, sample.n - 9);
 	memset(sample.bytes + 2048, 0, 512);
-	failed |= save(argv[1], "recording-with-a-hole", sample.bytes, sample.n);
+	failed |= seed_save(argv[1], "recording-with-a-hole", sample.bytes, sample.n);
 	return failed | save_hostile(argv[1]);
 }

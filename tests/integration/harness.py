@@ -499,6 +499,20 @@ class Fancapd:
         return sorted(self.recordings.rglob("*.part"))
 
 
+def act(fancapd: Fancapd, method: str, **parameters: Any) -> Json:
+    """Call a method of io.fancap."""
+    return varlink.call(fancapd.socket, f"io.fancap.{method}", **parameters)
+
+
+def refused(fancapd: Fancapd, method: str, **parameters: Any) -> varlink.VarlinkError:
+    """The same, of a call that has to fail."""
+    try:
+        answer = act(fancapd, method, **parameters)
+    except varlink.VarlinkError as error:
+        return error
+    raise AssertionError(f"{method} was not refused: {answer}")
+
+
 def interface(link: Link, workers: int = 1, **options: Any) -> Json:
     """An entry of `interfaces:`: small blocks and a short timeout, so that tests need not wait."""
     entry: Json = {"name": link.name, "workers": workers,

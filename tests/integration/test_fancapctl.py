@@ -86,6 +86,7 @@ def test_filter_pause_restart(running: Fancapd, link: Link, opened: ExitStack) -
                            text=True, check=False, timeout=60)
     assert (wrong.returncode, wrong.stderr) == (1, "fancapctl: 'cap0' has no worker 2; see fancapctl workers\n")
     assert ctl_json(running, "log-level", "debug") == {"previous": "info"}
+    assert ctl(running, "log-level") == "debug\n"
     assert ctl(running, "log-level", "info") == "until the next reload; before it was debug\n"
 
 

@@ -5,26 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 import varlink
 from faults import FaultyDisk
-from harness import Fancapd, Frames, Json, Link, check_against_files, interface, verify, wait_until
+from harness import Fancapd, Frames, Json, Link, act, check_against_files, interface, refused, verify, wait_until
 
 COUNT = 20_000
 OURS = "ether proto 0x88b5"
-
-
-def act(fancapd: Fancapd, method: str, **parameters: Any) -> Json:
-    return varlink.call(fancapd.socket, f"io.fancap.{method}", **parameters)
-
-
-def refused(fancapd: Fancapd, method: str, **parameters: Any) -> varlink.VarlinkError:
-    with pytest.raises(varlink.VarlinkError) as caught:
-        act(fancapd, method, **parameters)
-    return caught.value
 
 
 def described(fancapd: Fancapd, name: str = "cap0") -> Json:

@@ -9,23 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import varlink
-from harness import Fancapd, Frames, Json, Link, count_packets, interface, wait_until
+from harness import Fancapd, Frames, Json, Link, act, count_packets, interface, refused, wait_until
 
 COUNT = 2_000
 S = 1_000_000_000
-
-
-def act(fancapd: Fancapd, method: str, **parameters: Any) -> Json:
-    return varlink.call(fancapd.socket, f"io.fancap.{method}", **parameters)
-
-
-def refused(fancapd: Fancapd, method: str, **parameters: Any) -> varlink.VarlinkError:
-    with pytest.raises(varlink.VarlinkError) as caught:
-        act(fancapd, method, **parameters)
-    return caught.value
 
 
 def wait_scanned(fancapd: Fancapd) -> None:

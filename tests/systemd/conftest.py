@@ -52,11 +52,11 @@ def fancap_build() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def layer(fancap_build: Path) -> Path:
+def layer(fancap_build: Path) -> Iterator[Path]:
     """fancap as a package would install it: what to lay over a tree."""
-    layer = fancap_build.parent / "layer"
-    run("sh", "-c", f"umask 022 && make install DESTDIR='{layer}'", cwd=fancap_build)
-    return layer
+    with tempfile.TemporaryDirectory(prefix="fancap-test-") as path:
+        run("sh", "-c", f"umask 022 && make install DESTDIR='{path}/layer'", cwd=fancap_build)
+        yield Path(path) / "layer"
 
 
 @pytest.fixture(scope="session")

@@ -354,8 +354,8 @@ def test_reload_changes_the_filter(service: Service, folder: Path) -> None:
     ("interfaces:\n  - name: cap0\n    snaplen: none", f"{CONFIG}:3:14: "),
     ('interfaces: [{name: cap0, workers: 2, filter: "ip6 and (", '
      'ring: {size: 16MiB, block-size: 256KiB, block-timeout: 50ms}}]', "syntax error"),
-    ("interfaces: [{name: cap0, workers: 3}]", "takes a restart"),
-], ids=["value", "filter", "workers"])
+    ("interfaces: [{name: cap0}]\nstorage: {directory: /var/lib/fancap/elsewhere}", "storage.directory takes a restart"),
+], ids=["value", "filter", "storage"])
 def test_refused_reload_changes_nothing(service: Service, text: str, reason: str) -> None:
     service.start()
     pids = (service.main_pid, service.worker_pids())
@@ -526,6 +526,49 @@ def test_a_device_replaced_while_nobody_ran_loses_nothing(service: Service) -> N
     result = verify(service.files(), frames, 2 * COUNT)
     check_clean(result)
     assert result["packets"] == 2 * COUNT
+
+
+def counted(service: Service) -> tuple[int, int]:
+    """Packets seen and written, but for those of "lo": it has some of its own."""
+    statistics = service.statistics()
+    of_lo = [interface for interface in statistics["interfaces"] if interface["interface"] == "lo"]
+    seen, written = (statistics["total"][name] - sum(interface[name] for interface in of_lo)
+                     for name in ("packets_seen", "packets_written"))
+    return seen, written
+
+
+def test_counters_outlive_rings_and_daemon(service: Service) -> None:
+    """Those of a device that was made anew, of a reload with new rings, of workers and of an interface that are no more."""
+    def wait_kept(fds: int) -> None:
+        wait_until(lambda: service.show("NFileDescriptorStore") == str(fds), f"{fds} descriptors kept", 90)
+
+    def assert_counted(packets: int) -> None:
+        assert counted(service) == (packets, packets)
+        service.systemctl("restart")
+        assert counted(service) == (packets, packets)
+        main = service.main_pid
+        kill(service.machine, main)
+        wait_until(lambda: service.main_pid not in (0, main) and service.show("ActiveState") == "active", "restart", 90)
+        assert counted(service) == (packets, packets)
+
+    service.all_there = False
+    service.start()
+    record(service)
+    service.machine.ip("link", "del", service.link.name)
+    add_veth(service.machine, service.link.name, service.machine, service.link.sender)
+    wait_until(lambda: service.call("io.fancap.GetStatus")["interfaces"][0]["state"] == "up", "the new device", 90)
+    wait_kept(4 + 1)
+    record(service)
+    assert_counted(2 * COUNT)
+    service.configure(workers=1)
+    service.systemctl("reload")
+    wait_kept(2 + 1)
+    record(service)
+    assert_counted(3 * COUNT)
+    service.configure(name="lo")
+    service.systemctl("reload")
+    wait_kept(4 + 1)
+    assert_counted(3 * COUNT)
 
 
 def test_a_frozen_supervisor_is_killed_by_the_watchdog(service: Service) -> None:

@@ -53,11 +53,18 @@ def make_tree(suite: str, packages: Sequence[str], tree: Path) -> None:
 
 
 def build_fancap(place: Path) -> Path:
-    """Build fancap with a distribution's paths, from what `make dist` would pack. @return the folder to `make install` in"""
+    """
+    fancap, built with a distribution's paths. @return the folder to `make install` in
+
+    That is BUILDDIR if it has these paths, as runtests sees to; else it is built in `place`, from what `make dist` would pack.
+    """
     source, build = place / "source", place / "build"
+    paths = {"prefix": "/usr", "sysconfdir": "/etc", "localstatedir": "/var", "runstatedir": "/run"}
+    lines = (BUILDDIR / "Makefile").read_text().splitlines()
+    if all(f"{name} = {value}" in lines for name, value in paths.items()):
+        return BUILDDIR
     run("make", "-C", BUILDDIR, "distdir", f"distdir={source}")
     build.mkdir()
-    run(source / "configure", "--quiet", "--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var",
-        "--runstatedir=/run", "CFLAGS=-O1 -g", cwd=build)
+    run(source / "configure", "--quiet", *(f"--{name}={value}" for name, value in paths.items()), "CFLAGS=-O1 -g", cwd=build)
     run("make", f"-j{os.cpu_count()}", cwd=build)
     return build

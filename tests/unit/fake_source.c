@@ -168,6 +168,7 @@ static void fake_status(void *arg, struct control_status *ret_status)
 		.started_ns = STARTED_NS,
 		.config_path = "/etc/fancap/fancapd.yaml",
 		.socket_path = "/run/fancap/io.fancap",
+		.log_level = fake->log_level,
 		.storage = {
 			.keeper_pid = fake->no_snapshot ? 0 : 4322,
 			.keeper_restarts = fake->no_snapshot ? 0 : 1,

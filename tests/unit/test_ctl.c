@@ -90,7 +90,38 @@ static void status_is_printed(void **state)
 "/srv/two     1.8 TiB  185.1 GiB    9.94\n"
 "\n"
 "oldest recording: 2023-11-13 22:13:20 UTC\n"
+"written: 2.4 MiB a second, over the last minutes\n"
+"forecast: at that rate there is room for 10d 0h 0min 0s\n"
 "last error: /srv/two/wan/2023-11-14/x.pcapng: cannot be compressed: Input/output error\n");
+}
+
+/* null until something is known; and whatever a number is, it is no crash. */
+static void status_without_forecast_is_printed(void **state)
+{
+	static const struct {
+		const char *from, *to, *out;
+	} rows[] = {
+		{ ":864000", ":null  ", "UTC\nwritten: 2.4 MiB a second, over the last minutes\nlast error" },
+		{ ":864000", ":-64000", "UTC\nwritten: 2.4 MiB a second, over the last minutes\nlast error" },
+		{ ":2500000.5", ":null     ", "UTC\nlast error" },
+		{ ":2500000.5", ":-500000.5", "UTC\nlast error" },
+		{ ":2500000.5", ":5000e+300", "UTC\nlast error" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		size_t len;
+		char *bytes = real_answer("io.fancap.GetStatus", &len), *at = strstr(bytes, rows[i].from);
+		struct result result;
+
+		assert_non_null(at);
+		memcpy(at, rows[i].to, strlen(rows[i].to));
+		result = run_against(ANSWERS, bytes, len, false, "status");
+		assert_int_equal(result.exit, CTL_OK);
+		assert_non_null(strstr(result.out, rows[i].out));
+		result_free(&result);
+		free(bytes);
+	}
 }
 
 static void statistics_are_printed(void **state)
@@ -572,6 +603,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_is_printed),
+		cmocka_unit_test(status_without_forecast_is_printed),
 		cmocka_unit_test(statistics_are_printed),
 		cmocka_unit_test(workers_are_printed),
 		cmocka_unit_test(version_is_printed),

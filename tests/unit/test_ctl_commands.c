@@ -463,6 +463,21 @@ static void workers_are_restarted(void **state)
 		.out = "{\n  \"format\": 1,\n  \"pid\": 4242\n}\n" });
 }
 
+static void log_level_is_shown(void **state)
+{
+	static const char status[] = "{\"parameters\":{\"version\":\"1\",\"log_level\":\"debug\"}}";
+	static const char calls[] = "{\"method\":\"io.fancap.GetStatus\"}\n";
+	(void)state;
+	assert_exchange(&(struct exchange){ .words = WORDS("log-level"), .replies = status, .len = sizeof(status),
+					    .calls = calls, .out = "debug\n" });
+	assert_exchange(&(struct exchange){ .words = WORDS("log-level"), .json = true, .replies = status, .len = sizeof(status),
+					    .calls = calls, .out = "{\n  \"format\": 1,\n  \"log_level\": \"debug\"\n}\n" });
+	/* A daemon of before. */
+	assert_exchange(&(struct exchange){
+		.words = WORDS("log-level"), REPLIES("{\"parameters\":{\"version\":\"1\"}}"), .calls = calls,
+		.err = "fancapctl: fancapd's answer has no valid \"log_level\"\n", .exit = CTL_FAILED });
+}
+
 static void log_level_is_set(void **state)
 {
 	(void)state;
@@ -667,6 +682,7 @@ int main(void)
 		cmocka_unit_test(filter_is_shown_changed_and_reset),
 		cmocka_unit_test(interfaces_are_paused_and_resumed),
 		cmocka_unit_test(workers_are_restarted),
+		cmocka_unit_test(log_level_is_shown),
 		cmocka_unit_test(log_level_is_set),
 		cmocka_unit_test(configuration_is_printed),
 		cmocka_unit_test(hollow_answers_are_failures),

@@ -1230,6 +1230,24 @@ static void paths_are_read_strictly(void **state)
 		     VARLINK_ERROR_INVALID_PARAMETER, "parameter", "interface");
 }
 
+static void log_level_is_told(void **state)
+{
+	static const struct {
+		int level;
+		const char *name;
+	} rows[] = { { LOG_ERR, "error" }, { LOG_WARNING, "warning" }, { LOG_NOTICE, "warning" }, { LOG_INFO, "info" },
+		     { LOG_DEBUG, "debug" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fake_source fake = { .log_level = rows[i].level };
+		struct method_reply reply = call_with(&fake, "{\"method\":\"io.fancap.GetStatus\"}");
+
+		assert_string_equal(json_string_value(json_object_get(reply.parameters, "log_level")), rows[i].name);
+		json_decref(reply.parameters);
+	}
+}
+
 static void log_level_is_set(void **state)
 {
 	struct fake_source fake = { .log_level = LOG_INFO };
@@ -1315,6 +1333,7 @@ int main(void)
 		cmocka_unit_test(filter_is_set),
 		cmocka_unit_test(pause_and_resume_say_how_many_they_changed),
 		cmocka_unit_test(worker_is_replaced),
+		cmocka_unit_test(log_level_is_told),
 		cmocka_unit_test(log_level_is_set),
 		cmocka_unit_test(files_are_listed),
 		cmocka_unit_test(files_are_held_and_released),

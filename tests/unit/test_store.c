@@ -7,17 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
 #include "daemon/store.h"
+#include "tests/unit/manager.h"
 
 static struct fixture {
-	char path[64];
-	int manager; /* what systemd listens on */
+	struct manager manager;
 	unsigned warnings;
 	char last[1024]; /* warning */
 } fx;
@@ -29,19 +27,18 @@ static void count_log(const struct log_message *message, void *arg)
 	snprintf(fx.last, sizeof(fx.last), "%s", message->text);
 }
 
+/* Of rings only. */
+static void remember_rings_log(const struct log_message *message, void *arg)
+{
+	if (strncmp(message->text, "ring-", 5) == 0)
+		count_log(message, arg);
+}
+
 static int setup(void **state)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
 	(void)state;
 	memset(&fx, 0, sizeof(fx));
-	snprintf(fx.path, sizeof(fx.path), "@fancap-test-store-%d", (int)getpid());
-	fx.manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	memcpy(address.sun_path + 1, fx.path + 1, strlen(fx.path) - 1);
-	assert_int_equal(bind(fx.manager, (struct sockaddr *)&address,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(fx.path))), 0);
-	setenv("NOTIFY_SOCKET", fx.path, 1);
-	setenv("FDSTORE", "64", 1);
+	manager_open(&fx.manager);
 	log_set_sink(count_log, NULL);
 	return 0;
 }
@@ -49,32 +46,14 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	close(fx.manager);
-	unsetenv("NOTIFY_SOCKET");
-	unsetenv("FDSTORE");
+	manager_close(&fx.manager);
 	return 0;
 }
 
 /* The next message systemd gets; its descriptor, or -1. */
 static int receive(char *text, size_t size)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {text, size - 1};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-	ssize_t n = recvmsg(fx.manager, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int fd = -1;
-
-	if (n < 0) {
-		text[0] = '\0';
-		return -1;
-	}
-	text[n] = '\0';
-	if (CMSG_FIRSTHDR(&message) != NULL)
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
+	return manager_receive(&fx.manager, text, size);
 }
 
 static bool same_file(int a, int b)
@@ -212,6 +191,39 @@ static void what_makes_no_sense_is_let_go(void **state)
 	store_done(&store);
 }
 
+/* The kernel's counters of a ring, if it is to have some. */
+static struct fancap_stats kernel;
+
+int __real_fancap_stats_read(int fd, struct fancap_stats *sum);
+int __wrap_fancap_stats_read(int fd, struct fancap_stats *sum);
+
+int __wrap_fancap_stats_read(int fd, struct fancap_stats *sum)
+{
+	if (kernel.packets == 0)
+		return __real_fancap_stats_read(fd, sum);
+	*sum = kernel;
+	return 0;
+}
+
+static void what_came_of_late_to_a_ring_that_is_let_go_is_said(void **state)
+{
+	char names[2][16] = {"ledger-eth0-0", "ring-eth0-0"};
+	char *const texts[2] = {names[0], names[1]};
+	int fds[2] = {make_ledger("eth0", 0), open("/dev/null", O_RDWR | O_CLOEXEC)};
+	const char other = 99;
+	struct store store;
+
+	(void)state;
+	assert_int_equal(pwrite(fds[0], &other, 1, 16), 1); /* its version */
+	log_set_sink(remember_rings_log, NULL);
+	kernel = (struct fancap_stats){.packets = 12, .drops = 2};
+	assert_int_equal(store_take(&store, fds, texts, 2), 0);
+	kernel = (struct fancap_stats){0};
+	assert_int_equal(store.n, 0);
+	assert_has(fx.last, "ring-eth0-0 in the service manager's store: its ledger cannot be used, and 10 packets came since");
+	store_done(&store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +232,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_kept_is_found_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_makes_no_sense_is_let_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_came_of_late_to_a_ring_that_is_let_go_is_said, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static struct fixture {
 	unsigned records;
 	uint64_t base_block; /* next.block when this file began: each record is one block, and one packet */
 	uint8_t *memory;     /* page-aligned: for direct writes, each in a place of its own */
-	uint64_t direct_writes, publishes;
+	uint64_t direct_writes, publishes, failures;
 } fx;
 
 /* --- the disk ------------------------------------------------------------------------------------------------------ */
@@ -45,6 +45,7 @@ static struct disk_hand {
 	struct disk_write *writes[STREAM_WRITES];
 	unsigned n;
 	int fail_with; /* the next write that is made */
+	bool failed; /* one has, and those behind it are of no use: the file is still to be cut */
 } hand;
 
 static void make_write(unsigned i)
@@ -53,6 +54,7 @@ static void make_write(unsigned i)
 	uint64_t at = write->offset;
 
 	write->error = hand.fail_with;
+	hand.failed |= hand.fail_with != 0;
 	hand.fail_with = 0;
 	for (unsigned v = 0; v < write->n_iov && write->error == 0; v++) {
 		/* O_DIRECT: an unaligned one is refused by the file system. */
@@ -664,6 +666,7 @@ static void take_over(void)
 	fx.records = (unsigned)(fx.stream.next.block - fx.base_block);
 	assert_int_equal(segment_reopen(fx.path, fx.stream.committed.segment_bytes, &fx.stream.segment), 0);
 	assert_int_equal(file_size(), end());
+	hand.failed = false;
 	assert_int_equal(stream_resume(&fx.stream), 0);
 	assert_int_equal(stream_offset(&fx.stream), end());
 	assert_file_is_expected(0, end());
@@ -764,22 +767,48 @@ static uint32_t random_size(void)
 	}
 }
 
+/* A write has failed: go on in another file, as the recorder does. */
+static void give_up(void)
+{
+	/* The model knows of no discarded packets. */
+	fx.stream.next.packets_written += stream_rollback(&fx.stream);
+	assert_int_equal(segment_finish(&fx.stream.segment, fx.path, committed().segment_bytes), 0);
+	fx.stream.next.segment_state = SEGMENT_NONE;
+	stream_publish(&fx.stream);
+	begin_file();
+	hand.failed = false;
+	fx.failures++;
+}
+
+static void drain_or_give_up(void)
+{
+	if (stream_drain(&fx.stream) != 0)
+		give_up();
+	else
+		drain();
+}
+
 static void step(void)
 {
+	if (rand() % 500 == 0)
+		hand.fail_with = -EIO;
 	switch (rand() % 16) {
 	case 0: stream_flush(&fx.stream); break;
 	case 1: stream_reap(&fx.stream); break;
 	case 2: make_some(1 + (unsigned)rand() % 3); break;
 	case 3:
 		align();
-		put_direct(SEGMENT_ALIGN * (2u + (unsigned)rand() % 15), rand() % 2 == 0);
+		if (fx.stream.error == 0)
+			put_direct(SEGMENT_ALIGN * (2u + (unsigned)rand() % 15), rand() % 2 == 0);
 		break;
 	case 4:
 		if (rand() % 4 == 0)
-			drain();
+			drain_or_give_up();
 		break;
 	default: put(random_size());
 	}
+	if (fx.stream.error != 0)
+		give_up();
 }
 
 /* @param any_order writes are made in any order: then the file may for a while show zeros, but no commit may claim them */
@@ -793,13 +822,15 @@ static void run_at_random(bool any_order)
 		fx.stream.gather_bytes = gather_bytes[round % N_ELEMENTS(gather_bytes)];
 		while (end() < FILE_MAX / 16 * (1 + round % 4)) {
 			step();
-			if (!any_order)
+			if (!any_order && !hand.failed)
 				assert_file_can_be_followed();
 			if (rand() % 200 == 0) {
 				die();
 				take_over();
 			}
 		}
+		hand.fail_with = 0;
+		drain_or_give_up();
 		assert_whole_file();
 		assert_int_equal(segment_finish(&fx.stream.segment, fx.path, end()), 0);
 		fx.stream.next.segment_state = SEGMENT_NONE;
@@ -807,6 +838,7 @@ static void run_at_random(bool any_order)
 		begin_file();
 	}
 	assert_true(fx.direct_writes > 100);
+	assert_true(fx.failures > 5);
 }
 
 static void anything_at_all_in_order(void **state)

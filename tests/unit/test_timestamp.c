@@ -217,23 +217,36 @@ static enum fancap_timestamp_source stamp_one(bool hardware, bool early)
 	return fancap_packet_timestamp_source(&packet);
 }
 
-/* The time of the one packet in a ring. */
-static uint64_t time_in_ring(int fd, const struct fancap_geometry *geometry)
+#define PACKETS 500u
+
+/* The times of all packets in a ring, by their numbers. */
+static void times_in_ring(int fd, const struct fancap_geometry *geometry, uint64_t ret[PACKETS])
 {
-	struct fancap_packet packet = {0};
+	struct fancap_packet packet;
 	struct fancap_walk walk;
 	struct fancap_ring ring;
+	unsigned n = 0, waited = 0;
+	uint64_t position = 0;
 	void *block;
 
 	assert_int_equal(fancap_ring_map(&ring, fd, geometry), 0);
-	for (int i = 0; (block = fancap_ring_acquire(&ring)) == NULL && i < 1000; i++)
-		sleep_ms(1);
-	assert_non_null(block);
-	assert_int_equal(fancap_walk_start(&walk, block, ring.block_bytes), 0);
-	assert_int_equal(fancap_walk_next(&walk, &packet), 1);
-	assert_int_equal(fancap_packet_timestamp_source(&packet), FANCAP_TIMESTAMP_SOFTWARE);
+	while (n < PACKETS) {
+		block = fancap_ring_acquire(&ring);
+		if (block == NULL) {
+			assert_true(waited++ < 5000);
+			sleep_ms(1);
+			continue;
+		}
+		assert_int_equal(fancap_walk_start(&walk, block, ring.block_bytes), 0);
+		for (; fancap_walk_next(&walk, &packet) == 1; n++) {
+			assert_int_equal(fancap_packet_timestamp_source(&packet), FANCAP_TIMESTAMP_SOFTWARE);
+			assert_true(n < PACKETS);
+			assert_int_equal(frame_number(packet.data, packet.caplen), n);
+			ret[n] = packet.time_ns;
+		}
+		fancap_ring_release(&ring, position++);
+	}
 	fancap_ring_unmap(&ring);
-	return packet.time_ns;
 }
 
 /* The kernel begins to stamp early some time after it was asked: a work queue does it. */
@@ -256,15 +269,16 @@ static void a_stamp_may_be_made_earlier_than_in_the_ring(void **state)
 	await_software_stamp(false);
 }
 
-/* One packet, two groups: what makes it possible to go from one ring to another at an instant. */
+/* Two groups that see all packets: what makes it possible to go from one ring to another at an instant. */
 static void an_early_stamp_is_the_same_in_every_ring(void **state)
 {
-	struct fancap_geometry geometry = geometry_of(2, 1 << 16, 1514, 1);
+	struct fancap_geometry geometry = geometry_of(8, 1 << 16, 1514, 1);
 	const struct fancap_group_params params = {
 		.interface = "ts1", .ifindex = ifindex_of("ts1"), .members = 1, .geometry = &geometry};
 	const struct fancap_filter everything = {0};
 	struct fancap_group groups[2];
 	int asking = sender_open("ts0"), sender = sender_open("ts0");
+	uint64_t times[2][PACKETS];
 	uint8_t frame[60];
 
 	(void)state;
@@ -274,9 +288,13 @@ static void an_early_stamp_is_the_same_in_every_ring(void **state)
 		assert_int_equal(fancap_group_open(&params, &groups[i], NULL), 0);
 		assert_int_equal(fancap_group_gate_open(&groups[i], &everything, NULL), 0);
 	}
-	frame_numbered(frame, sizeof(frame), 1);
-	sender_send(sender, frame, sizeof(frame));
-	assert_int_equal(time_in_ring(groups[0].fds[0], &geometry), time_in_ring(groups[1].fds[0], &geometry));
+	for (uint32_t i = 0; i < PACKETS; i++) {
+		frame_numbered(frame, sizeof(frame), i);
+		sender_send(sender, frame, sizeof(frame));
+	}
+	for (unsigned i = 0; i < 2; i++)
+		times_in_ring(groups[i].fds[0], &geometry, times[i]);
+	assert_memory_equal(times[0], times[1], sizeof(times[0]));
 	for (unsigned i = 0; i < 2; i++)
 		fancap_group_close(&groups[i]);
 	close(asking);
