@@ -197,14 +197,20 @@ int store_take(struct store *ret, const int *fds, char *const *names, size_t n)
 	return 0;
 }
 
-static void let_go(struct store_ring *ring)
+static void close_ring(struct store_ring *ring)
 {
-	store_remove(ledger_ring(ring->ledger));
 	ledger_unmap(ring->ledger);
 	close(ring->ledger_fd);
 	close(ring->ring_fd);
 	ring->ring_fd = -1;
 }
+
+static void let_go(struct store_ring *ring)
+{
+	store_remove(ledger_ring(ring->ledger));
+	close_ring(ring);
+}
+
 
 static void let_go_added(struct store *store, const struct past *past)
 {
@@ -231,6 +237,19 @@ struct past *store_take_past(struct store *store, const char *interface)
 	return NULL;
 }
 
+void store_close(struct store *store)
+{
+	for (size_t i = 0; i < store->n; i++) {
+		if (store->rings[i].ring_fd >= 0)
+			close_ring(&store->rings[i]);
+	}
+	for (size_t i = 0; i < store->n_pasts; i++)
+		past_free(store->pasts[i]);
+	free(store->rings);
+	free(store->pasts);
+	*store = (struct store){0};
+}
+
 void store_done(struct store *store)
 {
 	for (size_t i = 0; i < store->n; i++) {
@@ -244,9 +263,5 @@ void store_done(struct store *store)
 			    about->interface, about->worker);
 		let_go(ring);
 	}
-	for (size_t i = 0; i < store->n_pasts; i++)
-		past_free(store->pasts[i]);
-	free(store->rings);
-	free(store->pasts);
-	*store = (struct store){0};
+	store_close(store);
 }

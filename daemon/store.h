@@ -45,7 +45,7 @@ bool store_owns(const char *name);
  * counterpart, or are of a version that we do not know are closed, removed from the store, and said to be lost in the log.
  *
  * @param fds,names,n as of sd_listen_fds_with_names(); those of other kinds (sockets to listen on) are left alone
- * @return 0 or -ENOMEM; store_done() in any case
+ * @return 0 or -ENOMEM; store_done() or store_close() in any case
  */
 int store_take(struct store *ret, const int *fds, char *const *names, size_t n);
 
@@ -71,7 +71,10 @@ void store_remove_past(const char *interface);
  */
 struct past *store_take_past(struct store *store, const char *interface);
 
-/** Close and remove all rings that were not taken, saying what is lost; free. */
+/** Nobody wants what was not taken: close and remove it, saying what is lost; free. */
 void store_done(struct store *store);
+
+/** Close what was not taken, and free. It stays with the service manager, for a next start that gets further. */
+void store_close(struct store *store);
 
 #endif

@@ -1098,7 +1098,7 @@ static void supervisor_close(struct supervisor *sup)
 	rotations_done(&sup->rotations);
 	waiting_done(&sup->restarts);
 	captures_close(&sup->captures);
-	store_done(&sup->store);
+	store_close(&sup->store); /* there is something left in it if the start failed */
 	free(sup->cached_logged);
 	for (size_t i = 0; i < sizeof(sup->signals) / sizeof(sup->signals[0]); i++) {
 		if (sup->signals[i] != NULL)

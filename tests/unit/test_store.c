@@ -169,6 +169,26 @@ static void what_was_kept_is_found_again(void **state)
 	close(kept);
 }
 
+static void a_start_that_fails_lets_nothing_go(void **state)
+{
+	char names[2][16] = {"ring-eth0-0", "ledger-eth0-0"};
+	char *const texts[2] = {names[0], names[1]};
+	int fds[2] = {open("/dev/null", O_RDWR | O_CLOEXEC), make_ledger("eth0", 0)};
+	struct store store;
+	char text[512];
+
+	(void)state;
+	assert_int_equal(store_take(&store, fds, texts, 2), 0);
+	assert_int_equal(store.n, 1);
+	store_close(&store);
+	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+	assert_int_equal(fcntl(fds[1], F_GETFD), -1);
+	/* systemd hears nothing of it, and keeps both. */
+	assert_int_equal(receive(text, sizeof(text)), -1);
+	assert_string_equal(text, "");
+	assert_int_equal(fx.warnings, 0);
+}
+
 static void what_makes_no_sense_is_let_go(void **state)
 {
 	char names[4][16] = {"ring-eth0-0", "ledger-eth0-1", "ring-eth0-2", "ledger-eth0-2"};
@@ -231,6 +251,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_a_store_nothing_is_sent, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_kept_is_found_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_start_that_fails_lets_nothing_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_makes_no_sense_is_let_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_came_of_late_to_a_ring_that_is_let_go_is_said, setup, teardown),
 	};
