@@ -59,19 +59,16 @@ bool forecast_reach(const struct storage_status *storage, const struct config_re
 		    uint64_t *ret_seconds)
 {
 	double room = room_left(storage, retain->free), kept = (double)storage->bytes + (double)storage->active_bytes;
+	const bool nothing_is_removed = retain->size_bytes == 0 && retain->free == 0 && retain->age_ms == 0;
 	double seconds;
 
 	if (bytes_per_s <= 0)
 		return false;
-	if (retain->size_bytes == 0 && retain->free == 0 && retain->age_ms == 0) {
-		*ret_seconds = (uint64_t)(room / bytes_per_s);
-		return true;
-	}
-	seconds = (kept + room) / bytes_per_s;
+	seconds = (nothing_is_removed ? room : kept + room) / bytes_per_s;
 	if (retain->size_bytes != 0 && (double)retain->size_bytes / bytes_per_s < seconds)
 		seconds = (double)retain->size_bytes / bytes_per_s;
 	if (retain->age_ms != 0 && (double)retain->age_ms / 1000 < seconds)
 		seconds = (double)retain->age_ms / 1000;
-	*ret_seconds = (uint64_t)seconds;
+	*ret_seconds = seconds < FORECAST_SECONDS_MAX ? (uint64_t)seconds : FORECAST_SECONDS_MAX;
 	return true;
 }

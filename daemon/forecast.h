@@ -10,6 +10,8 @@
 /** Five minutes, in steps of ten seconds. */
 #define FORECAST_SAMPLES 31u
 #define FORECAST_STEP_NS UINT64_C(10000000000)
+/** A rate next to nothing makes it any length: no forecast is longer (31,700 years). */
+#define FORECAST_SECONDS_MAX 1000000000000u
 
 /** How fast files have grown lately. Embedded, zero-initialised. */
 struct forecast {

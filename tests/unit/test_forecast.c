@@ -53,6 +53,9 @@ static void reach_follows_from_what_may_be_kept(void **state)
 	assert_int_equal(seconds, 3000);
 	assert_true(forecast_reach(&storage, &(struct config_retain){.age_ms = 60000}, 10, &seconds));
 	assert_int_equal(seconds, 60);
+	/* Next to nothing is written: no more than a number holds. */
+	assert_true(forecast_reach(&storage, &(struct config_retain){0}, 1e-30, &seconds));
+	assert_int_equal(seconds, FORECAST_SECONDS_MAX);
 }
 
 int main(void)
