@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import FANCAPCTL, FANCAPD, TRAFFIC, VERIFY, Link, run
+from harness import FANCAPCTL, FANCAPD, TRAFFIC, VERIFY, Link
 from machine import Machine, Service
-from trees import BASE, RUNTIME, build_fancap, debian_tree
+from trees import BASE, RUNTIME, build_fancap, debian_tree, install_fancap
 
 
 def pytest_configure() -> None:
@@ -53,10 +53,9 @@ def fancap_build() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def layer(fancap_build: Path) -> Iterator[Path]:
-    """fancap as a package would install it: what to lay over a tree."""
+    """What to lay over a tree."""
     with tempfile.TemporaryDirectory(prefix="fancap-test-") as path:
-        run("sh", "-c", f"umask 022 && make install DESTDIR='{path}/layer'", cwd=fancap_build)
-        yield Path(path) / "layer"
+        yield install_fancap(fancap_build, Path(path))
 
 
 @pytest.fixture(scope="session")

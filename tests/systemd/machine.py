@@ -185,6 +185,13 @@ class Service:
         return self._recordings("*.part")
 
 
+def assert_ended_well(service: Service) -> None:
+    assert service.show("ActiveState") == "inactive"
+    assert (service.show("Result"), service.show("ExecMainStatus")) == ("success", "0")
+    assert service.open_files() == []
+    assert not service.machine.path(SOCKET).exists()
+
+
 def connect(machine: Machine, uid: int = 0, gid: int = 0, groups: tuple[int, ...] = ()) -> socket.socket:
     """
     A connection to the control socket, made by such a user in the machine.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import Frames, Json, Link, Sender, add_veth, check_clean, expected_frames, verify, wait_until
-from machine import CONFIG, SOCKET, STATE, UNIT, Machine, Service, connect
+from machine import CONFIG, SOCKET, STATE, UNIT, Machine, Service, assert_ended_well, connect
 
 COUNT = 5_000
 PPS = 20_000
@@ -390,13 +390,6 @@ def closing_totals(service: Service) -> list[dict[str, int]]:
                r"(?P<discarded>\d+) discarded, (?P<left>\d+) left in the rings, which the service manager keeps .*")
     return [{name: int(value) for name, value in re.fullmatch(pattern, entry["MESSAGE"]).groupdict().items()}
             for entry in entries]
-
-
-def assert_ended_well(service: Service) -> None:
-    assert service.show("ActiveState") == "inactive"
-    assert (service.show("Result"), service.show("ExecMainStatus")) == ("success", "0")
-    assert service.open_files() == []
-    assert not service.machine.path(SOCKET).exists()
 
 
 def test_stop_under_traffic_closes_the_account(service: Service) -> None:

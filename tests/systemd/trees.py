@@ -68,3 +68,9 @@ def build_fancap(place: Path) -> Path:
     run(source / "configure", "--quiet", *(f"--{name}={value}" for name, value in paths.items()), "CFLAGS=-O1 -g", cwd=build)
     run("make", f"-j{os.cpu_count()}", cwd=build)
     return build
+
+
+def install_fancap(build: Path, place: Path) -> Path:
+    """fancap as a package would install it. @return what to lay over a tree, a folder in `place`"""
+    run("sh", "-c", f"umask 022 && make install DESTDIR='{place}/layer'", cwd=build)
+    return place / "layer"
