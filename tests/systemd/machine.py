@@ -121,8 +121,10 @@ class Service:
         return [worker["pid"] for worker in self.workers()]
 
     def processes(self) -> list[int]:
-        """All that the service has, as the machine counts."""
+        """All that the service has, as we count, who read it."""
         group = self.show("ControlGroup")
+        if not group:  # it would be all of the machine's
+            return []
         return [int(pid) for pid in self.machine.path(f"/sys/fs/cgroup{group}/cgroup.procs").read_text().split()]
 
     def journal(self, **fields: str) -> list[Json]:
