@@ -261,7 +261,9 @@ static void other_pump(struct feeds *feeds, struct view *view, enum feeds_kind k
 	enum ctl_exit result = CTL_OK;
 	bool over = false;
 
-	if (!feed->client && now_ms() >= feed->due_ms && view->trouble[0]) {
+	/* Another machine is logged in to once, until it is known to answer. */
+	if (!feed->client && now_ms() >= feed->due_ms &&
+	    (view->trouble[0] || (feeds->ctl.host && !feeds->answered))) {
 		feed->due_ms = now_ms() + RETRY_MS;
 	} else if (!feed->client && now_ms() >= feed->due_ms) {
 		result = feed_open(feeds, kind);
