@@ -15,6 +15,9 @@ from test_storage_load import check_order, check_space, check_statistics_add_up,
 WORKERS = 2
 KILLS = 100 if SANITIZED else 1000
 LIFE_S = 0.03  # the longest: some die before they have recorded anything, most while they write
+# So often in a row one may die before it has recorded anything. Beyond that the pauses between replacements grow, and on a
+# busy machine nothing is recorded between two of them, ever: then it lives until it has.
+BARREN = 4
 GROWING = ("packets_seen", "packets_dropped", "packets_written", "packets_discarded", "bytes_written", "blocks_direct",
            "blocks_staged", "writes", "worker_restarts")
 
@@ -25,7 +28,9 @@ class Target:
 
     chance: random.Random
     pids: set[int] = field(default_factory=set)  # that have been killed
-    dies_at: float | None = None  # None: dead
+    dies_at: float | None = None  # None: dead, or not to die yet
+    is_new: bool = True  # its process has not been seen yet
+    barren: int = 0  # killed so often since it was last seen to have committed
     killed_at: float = 0
     last: Json = field(default_factory=dict)
     started_after: list[float] = field(default_factory=list)
@@ -38,13 +43,16 @@ class Target:
         if worker["pid"] in self.pids or worker["state"] != "running":
             self.written = worker["packets_written"]
             return
-        if self.dies_at is None:
-            self.dies_at = now + self.chance.uniform(0, LIFE_S)
-            if self.pids:
-                self.started_after.append(now - self.killed_at)
+        if self.is_new and self.pids:
+            self.started_after.append(now - self.killed_at)
+        self.is_new = False
         if self.written is not None and worker["packets_written"] > self.written:
             self.written = None
             self.committed_after.append(now - self.killed_at)
+        if self.written is None:
+            self.barren = 0
+        if self.dies_at is None and self.barren < BARREN:
+            self.dies_at = now + self.chance.uniform(0, LIFE_S)
 
     def is_due(self, now: float) -> bool:
         return self.dies_at is not None and now >= self.dies_at
@@ -54,6 +62,8 @@ class Target:
         self.killed_at = time.monotonic()
         self.pids.add(self.last["pid"])
         self.dies_at = None
+        self.is_new = True
+        self.barren += 1
 
 
 def kill_all_the_time(fancapd: Fancapd, targets: list[Target], kills: int) -> None:
