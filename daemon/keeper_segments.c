@@ -444,7 +444,8 @@ static int gather(struct segments_job *job)
 	}
 	if (r < 0)
 		return r;
-	qsort(job->entries, n, sizeof(*job->entries), entry_by_order);
+	if (n > 0) /* not even of nothing may qsort() be given NULL */
+		qsort(job->entries, n, sizeof(*job->entries), entry_by_order);
 	n = drop_twins(job->entries, n);
 	job->more = n > query->limit;
 	job->n = job->more ? query->limit : n;

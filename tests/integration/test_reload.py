@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pcapng
-from harness import (Fancapd, Frames, Link, add_veth, check_against_files, children, descriptors, expected_frames,
+from harness import (SANITIZED, Fancapd, Frames, Link, add_veth, check_against_files, children, descriptors, expected_frames,
                      interface, read_proc_status, verify, wait_until)
 
 
@@ -128,7 +128,7 @@ def test_new_rings_take_over_under_load(fancapd: Fancapd, link: Link) -> None:
     assert at_first is not None
     # In both there may be one set being drained: four sockets, ledgers and channels at most.
     assert len(descriptors(fancapd.pid)) <= at_first[0]
-    assert resident_kib(fancapd.pid) <= at_first[1] + 2048
+    assert SANITIZED or resident_kib(fancapd.pid) <= at_first[1] + 2048  # ASan keeps what was freed for a while
     fancapd.stop()
     assert total["packets_seen"] == sent
     check_against_files(total, verify(fancapd.files(), frames, sent), sent)
